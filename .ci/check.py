@@ -89,13 +89,15 @@ async def run_notebook(path: Path, flags: set) -> str:
     nb = nbformat.read(path, as_version=4)
     nb.cells = [cell for cell in nb.cells if to_run(cell, flags)]
     client = NotebookClient(nb, timeout=None, kernel_name="python3", shutdown_kernel="immediate",
+                            extra_arguments=["--log-level=40"],
                             resources={"metadata": {"path": str(path.parent)}})
+    start = time.time()
     try:
         await asyncio.wait_for(client.async_execute(), LIMIT)
-    except asyncio.TimeoutError:
-        return f"stopped after {LIMIT} s"
     except Exception as e:  # whatever a notebook raises is its result here
-        return f"{type(e).__name__}: {e}"
+        if time.time() - start >= LIMIT:  # a TimeoutError, or a DeadKernelError if the kernel was noticed first
+            return f"stopped: it ran longer than {LIMIT} s"
+        return re.sub(r"\x1b\[[0-9;]*m", "", f"{type(e).__name__}: {e}")
     return ""
 
 
@@ -107,6 +109,7 @@ async def check_notebooks(tree: Path, names: list, results: Results):
     paths = sorted((tree / "nbs").glob("*.ipynb")) + sorted((tree / "nbs/tutorials").glob("*.ipynb"))
     paths = [p for p in paths if not names or any(n in p.name for n in names)]
     before, turn, begin = state(tree), asyncio.Semaphore(WORKERS), time.time()
+    os.environ["IN_TEST"] = "1"  # as nbdev_test does; nbdev_export would do nothing
 
     async def one(path):
         async with turn:
@@ -146,7 +149,7 @@ def main() -> int:
         tree = Path(folder).resolve() / "featinv_nb"
         copy_tree(tree)
         # The copy, not the checkout, is what notebooks and tests import; one thread for each worker.
-        os.environ.update(PYTHONPATH=str(tree), PYTHONDONTWRITEBYTECODE="1", IN_TEST="1",
+        os.environ.update(PYTHONPATH=str(tree), PYTHONDONTWRITEBYTECODE="1",
                           **{f"{lib}_NUM_THREADS": "1" for lib in ("OMP", "MKL", "OPENBLAS")})
         os.environ["PATH"] = f"{TOOLS}{os.pathsep}{os.environ['PATH']}"
         start = time.time()
@@ -154,6 +157,7 @@ def main() -> int:
             check_fresh(tree, results)
         if not parts or "notebooks" in parts or names:
             asyncio.run(check_notebooks(tree, names, results))
+            del os.environ["IN_TEST"]
         if not parts or "tests" in parts:
             check_tests(tree, results)
         print(f"{time.time() - start:.0f} s")

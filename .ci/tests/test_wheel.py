@@ -13,15 +13,22 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def pip(*args):
-    subprocess.run([sys.executable, "-m", "pip", "--disable-pip-version-check", *map(str, args)], check=True, cwd=ROOT)
+def without_checkout() -> dict:
+    """Environment variables that do not lead Python to the checkout."""
+    return {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+
+
+def pip(*args, cwd):
+    """Run pip; not in the checkout unless it builds, or it takes the package there for an installed one."""
+    subprocess.run([sys.executable, "-m", "pip", "--disable-pip-version-check", *map(str, args)], check=True,
+                   cwd=cwd, env=without_checkout())
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
     """The wheel of this tree."""
     folder = tmp_path_factory.mktemp("wheel")
-    pip("wheel", ".", "--no-deps", "--no-build-isolation", "--no-index", "--quiet", "--wheel-dir", folder)
+    pip("wheel", ".", "--no-deps", "--no-build-isolation", "--no-index", "--quiet", "--wheel-dir", folder, cwd=ROOT)
     return next(folder.glob("featinv_nb-*.whl"))
 
 
@@ -30,7 +37,7 @@ def home(wheel, tmp_path_factory):
     """An environment that holds the wheel alone, and sees the packages it depends on, but not the checkout."""
     home = tmp_path_factory.mktemp("home") / "venv"
     venv.create(home, with_pip=False)
-    pip("--python", home / "bin/python", "install", "--no-deps", "--no-index", "--quiet", wheel)
+    pip("--python", home / "bin/python", "install", "--no-deps", "--no-index", "--quiet", wheel, cwd=home)
     # Python reads no .pth files in a folder that is named in a .pth file: the editable install stays unseen.
     site = next(home.glob("lib/python*/site-packages"))
     (site / "dependencies.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
@@ -39,7 +46,7 @@ def home(wheel, tmp_path_factory):
 
 def run(home, tmp_path, *command):
     """Run a command of that environment in an empty folder, with every way to a network shut."""
-    env = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON") and not k.lower().endswith("_proxy")}
+    env = {k: v for k, v in without_checkout().items() if not k.lower().endswith("_proxy")}
     nowhere = "http://127.0.0.1:9"
     env.update(http_proxy=nowhere, https_proxy=nowhere, HTTP_PROXY=nowhere, HTTPS_PROXY=nowhere,
                HF_HOME=str(tmp_path / "hub"), OMP_NUM_THREADS="1")
