@@ -2,20 +2,24 @@
 """Build data/photos: the free photographs and cut-outs that the small model is trained on.
 
 What it does
-    Unpacks eight Debian packages, keeps their photographs (and a few paintings), writes them as WebP into
+    Unpacks six Debian packages, keeps their photographs (and a few paintings), writes them as WebP into
     `photos/` and the objects with a transparent background into `cutouts/`, and writes `credits.csv` with one row
     for every file: its source, author and licence.
 
 Where from
     gcompris-qt-data (photographs of its learning games; Qt resource archives, read here in pure Python),
     tuxpaint-stamps-default (cut-outs), and the wallpapers of lomiri-wallpapers-16.04, lomiri-wallpapers-20.04,
-    mate-backgrounds and plasma-workspace-wallpapers. gnome-backgrounds and ukui-wallpapers hold only abstract
-    pictures, so nothing is taken from them.
+    mate-backgrounds and plasma-workspace-wallpapers, all as in Debian 12. gnome-backgrounds and ukui-wallpapers hold
+    only abstract pictures, so nothing is taken from them.
 
 Licences
     Public domain, CC0, CC-BY, CC-BY-SA and GPL, as the README beside each GCompris picture or the package's
     Debian copyright file states; a picture under any other licence, or under none that can be found, is skipped and
-    reported. This script is under the licence of the repository.
+    reported.
+
+Held-out pictures
+    data/samples (it must be there before) and the 20 ImageNet photographs of the PyPI package foolbox are for tests:
+    a picture that looks like one of them, or that data/samples/credits.csv names as a source, is skipped.
 
 Usage (Debian or a derivative, Pillow installed)
     python3 data/photos/build.py                    # apt-get download the packages into a temporary folder
@@ -46,6 +50,7 @@ PACKAGES = ("gcompris-qt-data", "lomiri-wallpapers-16.04", "lomiri-wallpapers-20
 FIELDS = ("file", "kind", "title", "package", "version", "author", "licence")
 ACCEPTED = re.compile(r"^(public[ -]domain|cc0|cc-by(-sa)?[- ]?\d|gpl)", re.I)
 WALLPAPER_SIDE, PHOTO_SIDE, CUTOUT_SIDE = 512, 320, 224  # px: shorter, shorter and longer side
+SMALLEST = 48       # px: the longer side of the smallest cut-out
 TILED_WIDTH = 2500  # wallpapers at least this wide also give up to four tiles
 SAME = 40           # of 256 bits: two pictures whose hashes differ in fewer are the same picture
 
@@ -84,7 +89,7 @@ STAMPS_DROP = (
     "seasonal/christmas/candy_cane*", "seasonal/christmas/hard_candy*", "seasonal/christmas/lamp*",
     "seasonal/christmas/star*", "seasonal/christmas/stocking*", "seasonal/christmas/tree*",
     "seasonal/christmas/xmas_tp*", "*/inukshuk-outline.png", "*/rugby_goal_posts.png", "naturalforces/*",
-    "household/electronics/mouse_cursor*", "*/clothespin*", "military/ammunition/*")
+    "household/electronics/mouse_cursor*", "*/clothespin*", "military/ammunition/*", "*/sedan_police.png")
 
 
 # ---- reading the packages -------------------------------------------------------------------------------------------
@@ -148,7 +153,8 @@ def debian_credits(root, package, path):
     found = ("", "")
     for stanza in re.split(r"\n\s*\n", text):
         fields = dict((k, " ".join(v.split())) for k, v in re.findall(r"^(\S+):((?:.*)(?:\n[ \t].*)*)", stanza, re.M))
-        if any(fnmatch.fnmatch(str(path), "*" + re.sub(r"^\d\d\.\d\d/", "", p)) for p in fields.get("Files", "").split()):
+        patterns = ["*" + re.sub(r"^\d\d\.\d\d/", "", p) for p in fields.get("Files", "").split()]
+        if matches(path, patterns):
             found = fields.get("Copyright", ""), fields.get("License", "")  # the last stanza that matches counts
     return found
 
@@ -242,8 +248,8 @@ def stamps(root):
         author, licence = debian_credits(root, "tuxpaint-stamps-default", inside)
         note = path.with_suffix(".txt")
         title = note.read_text(encoding="utf-8").splitlines()[0].strip() if note.exists() else path.stem
-        yield ("cutout", f"tuxpaint-{path.parent.name}-{path.stem}", f"{title} ({inside})", f"{author} and contributors",
-               licence, Image.open(path))
+        name, author = f"tuxpaint-{path.parent.name}-{path.stem}", f"{author} and contributors"
+        yield "cutout", name, f"{title} ({inside})", author, licence, Image.open(path)
 
 
 # ---- pictures in ----------------------------------------------------------------------------------------------------
@@ -255,9 +261,16 @@ def dhash(image):
     return sum((px[r * 17 + c] > px[r * 17 + c + 1]) << (r * 16 + c) for r in range(16) for c in range(16))
 
 
+def hashes(image):
+    "Hashes of a picture and of its largest squares (start, middle, end), to find copies cropped so as well."
+    side, spare = min(image.size), abs(image.width - image.height)
+    squares = [(at, 0) if image.width > image.height else (0, at) for at in (0, spare // 2, spare)]
+    return [dhash(image)] + [dhash(image.crop((x, y, x + side, y + side))) for x, y in squares]
+
+
 def distance(a, b):
-    "In how many of the 256 bits two hashes differ."
-    return bin(a ^ b).count("1")
+    "In how many of 256 bits the most similar hashes of two pictures differ."
+    return min(bin(m ^ n).count("1") for m in a for n in b)
 
 
 def references():
@@ -266,20 +279,28 @@ def references():
                                    if p.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp"))}
     spec = importlib.util.find_spec("foolbox")
     folder = Path(spec.origin).parent / "data" if spec else None
-    sets["foolbox"] = sorted(p for p in folder.glob("imagenet_*")) if folder else []
+    sets["foolbox"] = sorted(folder.glob("imagenet_*")) if folder else []
     return sets
 
 
 def check(photos=HERE / "photos", sets=None):
-    "Compare all photos with the held-out sets: {set: (number of its pictures, nearest distance of 256, photo, picture)}."
+    "Compare all photos with the held-out sets: {set: (its pictures, nearest distance of 256, photo, picture)}."
     sets = references() if sets is None else sets
-    written = {p.name: dhash(Image.open(p)) for p in sorted(Path(photos).glob("*.webp"))}
+    written = {p.name: hashes(Image.open(p)) for p in sorted(Path(photos).glob("*.webp"))}
     report = {}
     for name, files in sets.items():
-        held = {p.name: dhash(Image.open(p)) for p in files}
+        held = {p.name: hashes(Image.open(p)) for p in files}
         pairs = ((distance(a, b), f, h) for f, a in written.items() for h, b in held.items())
         report[name] = (len(held), *min(pairs, default=(256, "", "")))
     return report
+
+
+def shared_sources(folder=HERE, samples=HERE.parent / "samples"):
+    "Files of data/photos whose source data/samples/credits.csv names as well: finds any crop, which hashes may not."
+    sources = (Path(samples) / "credits.csv").read_text(encoding="utf-8")
+    with open(Path(folder) / "credits.csv", newline="", encoding="utf-8") as file:
+        return [r["file"] for r in csv.DictReader(file)
+                if r["package"] in sources and Path(r["title"].rstrip(")")).name in sources]
 
 
 def shrink(image, side, shorter=True):
@@ -305,7 +326,7 @@ def cutout(image):
     image = image.convert("RGBA")
     alpha = image.getchannel("A")
     box = alpha.point(lambda a: 255 * (a > 16)).getbbox()
-    if box is None or alpha.getextrema()[0] > 16 or max(box[2] - box[0], box[3] - box[1]) < 64:
+    if box is None or alpha.getextrema()[0] > 16 or max(box[2] - box[0], box[3] - box[1]) < SMALLEST:
         return None
     return shrink(image.crop(box), CUTOUT_SIDE, shorter=False)
 
@@ -313,6 +334,12 @@ def cutout(image):
 def slug(name):
     "A file name of lower-case letters, digits, dots and dashes."
     return re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-")
+
+
+def tidy(licence):
+    "One spelling for each licence."
+    licence = re.sub(r"(?i)^public domain$", "public domain", licence)
+    return re.sub(r"^GPLv(\d)", r"GPL-\1", re.sub(r"^(CC-BY(?:-SA)?) (\d)", r"\1-\2", licence)).replace("  ", " ")
 
 
 def pictures(folder):
@@ -323,9 +350,10 @@ def pictures(folder):
             raise FileNotFoundError(f"no folder {root}: unpack the Debian package {package} there (dpkg -x)")
         source = gcompris(root) if package.startswith("gcompris") else (
             stamps(root) if package.startswith("tuxpaint") else wallpapers(root, package))
+        release = version(root, package)
         for kind, name, title, author, licence, image in source:
-            yield dict(kind=kind, name=slug(name), title=title, package=package, version=version(root, package),
-                       author=author, licence=licence), image
+            yield dict(kind=kind, name=slug(name), title=title, package=package, version=release,
+                       author=author, licence=tidy(licence)), image
 
 
 def pieces(row, image):
@@ -346,12 +374,16 @@ def pieces(row, image):
 
 def build(folder, out=HERE):
     "Write photos/, cutouts/ and credits.csv into `out` from the packages unpacked in `folder`."
+    sources = (HERE.parent / "samples" / "credits.csv").read_text(encoding="utf-8")  # build data/samples before this
     for kind in ("photos", "cutouts"):
         shutil.rmtree(out / kind, ignore_errors=True)
         (out / kind).mkdir(parents=True)
-    held = [(f"{name}: {p.name}", dhash(Image.open(p))) for name, files in references().items() for p in files]
-    rows, hashes, skipped = [], [], []
+    held = [(f"{name}: {p.name}", hashes(Image.open(p))) for name, files in references().items() for p in files]
+    rows, seen, skipped = [], [], []
     for row, image in pictures(folder):
+        if Path(row["title"]).name in sources:
+            skipped.append((row["name"], "source of a picture in data/samples"))
+            continue
         if not ACCEPTED.match(row["licence"]) or re.search(r"\b(NC|ND)\b", row["licence"]):
             skipped.append((row["name"], f"licence {row['licence'] or 'not found'!r}"))
             continue
@@ -361,16 +393,19 @@ def build(folder, out=HERE):
         for part, picture in parts:
             target = "cutouts" if part["kind"] == "cutout" else "photos"
             if target == "photos":
-                mark = dhash(picture)
-                same = [n for n, h in held + hashes if distance(mark, h) < SAME]
+                mark = hashes(picture)
+                same = [n for n, h in held if distance(mark, h) < SAME]
+                same += [n for n, h in seen if distance(mark[:1], h[:1]) < SAME]
                 if same:
                     skipped.append((part["name"], f"same picture as {same[0]}"))
+                    if part["kind"] == "photo":
+                        break  # no tiles of it either
                     continue
-                hashes.append((part["name"], mark))
+                seen.append((part["name"], mark))
             part["file"] = f"{target}/{part.pop('name')}.webp"
             if any(r["file"] == part["file"] for r in rows):
                 raise ValueError(f"two pictures are called {part['file']}: make their names differ")
-            picture.save(out / part["file"], quality=80, method=6)
+            picture.save(out / part["file"], quality=80, method=4)
             rows.append(part)
     with open(out / "credits.csv", "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
@@ -388,14 +423,16 @@ def report_check():
         else:
             print(f"{name}: {count} pictures, nearest distance {nearest} of 256 bits ({photo}, {picture})")
         bad |= not count or nearest < SAME
-    return int(bad)
+    shared = shared_sources()
+    print(f"photos that share a source with data/samples: {len(shared)} {' '.join(shared)}")
+    return int(bool(bad or shared))
 
 
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--packages", type=Path, help="folder that holds the unpacked packages; default: download them")
+    parser.add_argument("--packages", type=Path, help="folder with the unpacked packages; default: download")
     parser.add_argument("--out", type=Path, default=HERE, help="where to write; default: the folder of this script")
-    parser.add_argument("--check", action="store_true", help="write nothing, compare the photos with held-out pictures")
+    parser.add_argument("--check", action="store_true", help="only compare the photos with the held-out pictures")
     args = parser.parse_args(argv)
     if args.check:
         return report_check()
@@ -411,7 +448,7 @@ def main(argv=None):
         print(f"{kind}: {sum(r['kind'] == kind for r in rows)}")
     size = sum((args.out / r["file"]).stat().st_size for r in rows)
     print(f"{size / 1e6:.1f} MB")
-    return 0
+    return report_check() if args.out.resolve() == HERE else 0
 
 
 if __name__ == "__main__":
