@@ -96,6 +96,8 @@ def _deep_to_rgb(im: Image.Image) -> Image.Image:
 
 def _to_rgb(im: Image.Image) -> Image.Image:
     "8-bit RGB, upright, the first frame, alpha composited over white"
+    if im.mode == "LAB":
+        raise ImageError("colours of mode LAB: expected RGB, grey, palette or CMYK; convert it to RGB")
     im = ImageOps.exif_transpose(im)
     if im.mode.startswith(("I", "F")): return _deep_to_rgb(im)
     if im.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in im.info:
@@ -119,8 +121,8 @@ def _check_file(path: str) -> None:
     raise ImageError(f"no such file: {path}: expected an image file; {hint}")
 
 # %% ../nbs/00_images.ipynb #cell027
-_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, AttributeError,
-           RuntimeError, OverflowError, struct.error)  # what Pillow's decoders raise on damaged files
+_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, RuntimeError, OverflowError,
+           struct.error)  # what Pillow's decoders raise on damaged files
 
 
 def _decode(im: Image.Image, name: str) -> Image.Image:
@@ -171,12 +173,12 @@ def open_image(
     except ImageError: raise
     except _DAMAGE as e: raise ImageError(f"{name} cannot be read ({e}): expected an image file; check it") from e
 
-# %% ../nbs/00_images.ipynb #cell042
+# %% ../nbs/00_images.ipynb #cell044
 def _check_unit(a, name: str, slack: float = 1e-3) -> None:
     "Refuse floats that are not finite or not in [0, 1]; `slack` forgives rounding"
     low, high = float(a.min()), float(a.max())
     if not (math.isfinite(low) and math.isfinite(high)):  # min and max carry NaN along
-        raise ImageError(f"{name} has NaN or infinite values: expected floats in [0, 1]; find out where they come from")
+        raise ImageError(f"{name} has NaN or infinite values: expected floats in [0, 1]; find their source")
     if low >= -slack and high <= 1 + slack: return
     if low >= 0 and high <= 255: advice = "divide by 255"
     elif low >= -1 - slack and high <= 1 + slack: advice = "use (x + 1) / 2"
@@ -193,7 +195,7 @@ def _unit(a: np.ndarray, name: str) -> np.ndarray:
     _check_unit(a, name)
     return a.clip(0, 1).astype("float32")
 
-# %% ../nbs/00_images.ipynb #cell043
+# %% ../nbs/00_images.ipynb #cell045
 def _array_picture(
     a: np.ndarray,                 # (H, W) or (H, W, C)
     name: str,
@@ -223,7 +225,7 @@ def _tensor_picture(
     if t.is_floating_point(): t = t.float()  # numpy has no bfloat16
     return _array_picture(t.permute(1, 2, 0).numpy(), name)
 
-# %% ../nbs/00_images.ipynb #cell047
+# %% ../nbs/00_images.ipynb #cell049
 _FILTERS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR,
             "nearest": Image.Resampling.NEAREST}
 
@@ -233,7 +235,7 @@ def _check_fit(size, crop_pct: float, interpolation: str) -> tuple[int, int] | N
     if interpolation not in _FILTERS:
         raise ImageError(f"interpolation={interpolation!r}: expected one of {', '.join(_FILTERS)}; choose one")
     if isinstance(crop_pct, bool) or not isinstance(crop_pct, (int, float)) or not 0 < crop_pct <= 1:
-        raise ImageError(f"crop_pct={crop_pct!r}: expected a number above 0, at most 1; 1.0 keeps the whole shorter side")
+        raise ImageError(f"crop_pct={crop_pct!r}: expected above 0 and at most 1; 1.0 keeps the shorter side whole")
     if size is None and crop_pct != 1:
         raise ImageError(f"crop_pct={crop_pct} without a size: expected both or neither; pass size=, such as size=224")
     if size is None: return None
@@ -243,7 +245,7 @@ def _check_fit(size, crop_pct: float, interpolation: str) -> tuple[int, int] | N
                          "pass such as size=224")
     return int(pair[0]), int(pair[1])
 
-# %% ../nbs/00_images.ipynb #cell048
+# %% ../nbs/00_images.ipynb #cell050
 def _scaled(h: int, w: int, size: tuple[int, int], crop_pct: float) -> tuple[int, int]:
     "Height and width of the picture before cropping to `size`; the rounding is timm's, so that the pixels agree"
     sh, sw = (math.floor(s / crop_pct) for s in size)
@@ -268,13 +270,14 @@ def _fit(
             picture = picture.resize((new_w, new_h), _FILTERS[interpolation])
             picture = picture.crop((left, top, left + size[1], top + size[0]))
         else:
-            how = {"mode": "nearest-exact"} if interpolation == "nearest" else {"mode": interpolation, "antialias": True}
-            picture = F.interpolate(picture[None], (new_h, new_w), **how)[0].clamp(0, 1)  # bicubic overshoots
-            picture = picture[:, top:top + size[0], left:left + size[1]]
+            mode, smooth = ("nearest-exact", False) if interpolation == "nearest" else (interpolation, True)
+            picture = F.interpolate(picture[None], (new_h, new_w), mode=mode, antialias=smooth)[0]
+            # bicubic overshoots
+            picture = picture[:, top:top + size[0], left:left + size[1]].clamp(0, 1)
     if not pil: return picture
     return torch.from_numpy(np.array(picture)).permute(2, 0, 1).contiguous().float() / 255
 
-# %% ../nbs/00_images.ipynb #cell055
+# %% ../nbs/00_images.ipynb #cell057
 EXTENSIONS = frozenset(".jpg .jpeg .jpe .jfif .png .webp .gif .bmp .tif .tiff .ppm .pgm .avif .jp2".split())
 
 
@@ -301,7 +304,7 @@ def image_files(
                          "check the path")
     return chain([first], found)
 
-# %% ../nbs/00_images.ipynb #cell058
+# %% ../nbs/00_images.ipynb #cell060
 def _sources(src) -> Iterator:
     "The single pictures in a file, a folder, an array, a tensor, a PIL image, bytes, or any iterable of these, lazily"
     if isinstance(src, (str, os.PathLike)):
@@ -323,7 +326,7 @@ def _picture(src, name: str) -> Image.Image | torch.Tensor:
     if isinstance(src, np.ndarray): return _array_picture(src, name)
     return open_image(src, name)
 
-# %% ../nbs/00_images.ipynb #cell059
+# %% ../nbs/00_images.ipynb #cell061
 def load(
     src,                             # path, folder, bytes, PIL image, array, tensor, or a list of these
     size=None,                       # px, an int or (height, width); None keeps the size
@@ -343,12 +346,13 @@ def load(
     if not images: raise ImageError("no images given (an empty list): expected at least one; pass a path or a folder")
     return torch.stack(images)
 
-# %% ../nbs/00_images.ipynb #cell066
+# %% ../nbs/00_images.ipynb #cell068
 class Stream:
     "Lazy batches of pictures; what cannot be read is skipped, counted and named in `skipped`"
 
     def __init__(self, src, size, batch_size, crop_pct, interpolation):
-        self.src, self.size, self.batch_size, self.crop_pct, self.interpolation = src, size, batch_size, crop_pct, interpolation
+        self.src, self.size, self.batch_size = src, size, batch_size
+        self.crop_pct, self.interpolation = crop_pct, interpolation
         self.count, self.names, self.skipped = 0, [], []
 
     def __repr__(self):
@@ -385,36 +389,37 @@ class Stream:
             warnings.warn(f"skipped {len(self.skipped)} of {self.count + len(self.skipped)} images: {named}; "
                           "the reasons are in .skipped", stacklevel=3)
 
-# %% ../nbs/00_images.ipynb #cell067
+# %% ../nbs/00_images.ipynb #cell069
 def stream(
     src,                             # folder, or an iterable of what `load` takes
     size,                            # px, an int or (height, width)
     batch_size: int = 16,            # pictures a batch; the last batch may be smaller
     crop_pct: float = 1.0,           # as in `load`
     interpolation: str = "bicubic",  # as in `load`
-) -> Stream:                         # iterate for (B, 3, H, W); then see .skipped, .count; .names is of the latest batch
+) -> Stream:                         # iterate for (B, 3, H, W); see .skipped, .count, and .names of the latest batch
     "Lazy batches from a folder or any iterable; broken images are skipped, counted and named"
-    if size is None: raise ImageError("stream without a size: expected px, to make batches; pass size=, such as size=224")
+    if size is None: raise ImageError("stream without a size: expected one for all; pass size=, such as size=224")
     if not isinstance(batch_size, int) or batch_size < 1:
-        raise ImageError(f"batch_size={batch_size!r}: expected a whole number of pictures, at least 1; pass such as 16")
+        raise ImageError(f"batch_size={batch_size!r}: expected a whole number, at least 1; pass such as 16")
     if isinstance(src, (str, os.PathLike)) and not os.path.isdir(os.path.expanduser(src)):
         _check_file(os.path.expanduser(src))
     return Stream(src, _check_fit(size, crop_pct, interpolation), batch_size, crop_pct, interpolation)
 
-# %% ../nbs/00_images.ipynb #cell072
+# %% ../nbs/00_images.ipynb #cell074
 def to_pil(
     images: torch.Tensor,                  # (3, H, W) or (B, 3, H, W) in [0, 1]
 ) -> Image.Image | list[Image.Image]:      # one image, or a list of them for a batch
     "PIL images from a tensor"
     if not isinstance(images, torch.Tensor) or images.ndim not in (3, 4) or images.shape[-3] not in (1, 3):
-        raise ImageError(f"{_name(images)}: expected a tensor (3, H, W) or (B, 3, H, W); use heat for maps, load for others")
+        raise ImageError(f"{_name(images)}: expected a tensor (3, H, W) or (B, 3, H, W); "
+                         "use heat for maps, load for others")
     if images.ndim == 4: return [to_pil(x) for x in images]
     if images.dtype == torch.uint8: images = images / 255
     _check_unit(images, _name(images), slack=0.02)
     pixels = (images.detach().float().clamp(0, 1) * 255).round().to(torch.uint8).cpu()
     return Image.fromarray(pixels.expand(3, -1, -1).permute(1, 2, 0).contiguous().numpy())
 
-# %% ../nbs/00_images.ipynb #cell075
+# %% ../nbs/00_images.ipynb #cell077
 def heat(
     maps: torch.Tensor,          # (H, W) or (B, H, W)
     cmap: str = "inferno",       # a matplotlib colour map
@@ -426,7 +431,7 @@ def heat(
     if m.ndim not in (2, 3) or not m.numel():
         raise ImageError(f"{_name(maps)}: expected maps (H, W) or (B, H, W); index or squeeze it")
     if not m.isfinite().all():
-        raise ImageError(f"{_name(maps)} has NaN or infinite values: expected finite maps; find out where they come from")
+        raise ImageError(f"{_name(maps)} has NaN or infinite values: expected finite maps; find their source")
     if cmap not in colormaps:
         close = difflib.get_close_matches(str(cmap), list(colormaps), n=1)
         hint = f"did you mean {close[0]!r}?" if close else "try 'inferno'"
@@ -437,7 +442,7 @@ def heat(
     colours = torch.from_numpy(colormaps[cmap](unit.numpy())[..., :3]).float()
     return (colours if m.ndim == 3 else colours[None]).permute(0, 3, 1, 2)
 
-# %% ../nbs/00_images.ipynb #cell078
+# %% ../nbs/00_images.ipynb #cell080
 def _cells(images) -> list:
     "One flat list of single cells from a row given as anything"
     if isinstance(images, np.ndarray) and images.ndim != 2: images = load(images)
@@ -448,7 +453,8 @@ def _cells(images) -> list:
         raise ImageError(f"{_name(images)}: expected (3, H, W), (B, 3, H, W), (B, N, 3, H, W) or (H, W); "
                          "colour maps (B, H, W) with heat first")
     if isinstance(images, (str, os.PathLike, Image.Image)): return [open_image(images)]
-    if not isinstance(images, Iterable): raise ImageError(f"{_name(images)}: expected pictures; pass tensors or PIL images")
+    if not isinstance(images, Iterable):
+        raise ImageError(f"{_name(images)}: expected pictures; pass tensors or PIL images")
     return [c for x in images for c in _cells(x)]
 
 
@@ -468,7 +474,7 @@ def _rows(images, ncols: int | None) -> list[list]:
     if not any(rows): raise ImageError("no images given: expected at least one to draw; pass a batch or a list")
     return rows
 
-# %% ../nbs/00_images.ipynb #cell081
+# %% ../nbs/00_images.ipynb #cell083
 def _font(px: int) -> ImageFont.FreeTypeFont:
     "The font that matplotlib carries, since it knows more letters than Pillow's own"
     return ImageFont.truetype(font_manager.findfont("DejaVu Sans"), px)
@@ -494,7 +500,7 @@ def _caption_rows(captions, rows: list[list]) -> list[list[str]]:
     it = iter(flat)
     return [[next(it) for _ in r] for r in rows]
 
-# %% ../nbs/00_images.ipynb #cell082
+# %% ../nbs/00_images.ipynb #cell084
 def _cell_pictures(rows, cmap, vmin, vmax) -> list[list[Image.Image]]:
     "PIL images of all cells; maps share one scale"
     maps = [c for r in rows for c in r if isinstance(c, torch.Tensor) and c.ndim == 2]
@@ -531,7 +537,7 @@ def grid(
     h, w = common if size is None else _check_fit(size, 1.0, "bicubic")
     return _compose(pictures, texts, h, w, gap, fontsize, background)
 
-# %% ../nbs/00_images.ipynb #cell083
+# %% ../nbs/00_images.ipynb #cell085
 def _compose(pictures, texts, h, w, gap, fontsize, background) -> Image.Image:
     "Paste the pictures into cells of h x w px with their captions below"
     font, line = _font(fontsize), round(1.3 * fontsize)
@@ -550,7 +556,7 @@ def _compose(pictures, texts, h, w, gap, fontsize, background) -> Image.Image:
         y += h + below + gap
     return sheet
 
-# %% ../nbs/00_images.ipynb #cell087
+# %% ../nbs/00_images.ipynb #cell089
 def show(
     images,                     # as in `grid`
     captions=None,              # as in `grid`
