@@ -32,8 +32,8 @@ $(BIN)/.installed: $(CONFIG)
 	@echo "Setting up $(VENV): this downloads PyTorch and takes minutes, once."
 	@$(PYTHON) -c 'import sys; v = "%d.%d" % sys.version_info[:2]; sys.exit(0 if v in ("3.10", "3.11", "3.12", "3.13") else \
 	    "$(PYTHON) is Python %s; featinv_nb needs 3.10 to 3.13: name one, e.g. make PYTHON=python3.12 ..." % v)'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check --editable .
 	@touch $@
 
 $(BIN)/.installed-dev: $(BIN)/.installed
