@@ -100,4 +100,10 @@ d = { 'settings': { 'branch': 'main',
                                    'featinv_nb.images.samples': ('images.html#samples', 'featinv_nb/images.py'),
                                    'featinv_nb.images.show': ('images.html#show', 'featinv_nb/images.py'),
                                    'featinv_nb.images.stream': ('images.html#stream', 'featinv_nb/images.py'),
-                                   'featinv_nb.images.to_pil': ('images.html#to_pil', 'featinv_nb/images.py')}}}
+                                   'featinv_nb.images.to_pil': ('images.html#to_pil', 'featinv_nb/images.py')},
+            'featinv_nb.metrics': { 'featinv_nb.metrics.at_size': ('metrics.html#at_size', 'featinv_nb/metrics.py'),
+                                    'featinv_nb.metrics.ceiling': ('metrics.html#ceiling', 'featinv_nb/metrics.py'),
+                                    'featinv_nb.metrics.cosine': ('metrics.html#cosine', 'featinv_nb/metrics.py'),
+                                    'featinv_nb.metrics.floor': ('metrics.html#floor', 'featinv_nb/metrics.py'),
+                                    'featinv_nb.metrics.judge_for': ('metrics.html#judge_for', 'featinv_nb/metrics.py'),
+                                    'featinv_nb.metrics.match': ('metrics.html#match', 'featinv_nb/metrics.py')}}}
