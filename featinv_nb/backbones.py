@@ -279,6 +279,7 @@ def _tap_of(model, layer, shape, edge, change, noop, calls, holds):
     return tap
 
 # %% ../nbs/01_backbones.ipynb #cell027
+@torch.inference_mode(False)
 def _survey(name, model, size):
     "All modules of a network as taps, in the order in which they finish; refused ones carry the reason."
     x, other, half = _noise(size).repeat(3, 1, 1, 1), _noise(size, seed=1)[0], size // 2
@@ -419,9 +420,12 @@ def _known(name):
         raise BackboneError(f"timm has no weights {name!r}; of its {len(tags)} the nearest are {near}") from None
 
 # %% ../nbs/01_backbones.ipynb #cell042
+@torch.inference_mode(False)  # a backbone made inside inference_mode has to serve outside it too
 def _create(name, weights="auto", seed=0, size=None):
     "A frozen timm model, its data configuration with the size in force, and its weights' tag."
     cfg, path = _known(name), None
+    if size is not None and (not isinstance(size, int) or size < 1) or not isinstance(seed, int):
+        raise BackboneError(f"size={size!r}, seed={seed!r}: expected whole numbers, the size in px")
     options = dict(img_size=size) if size and cfg is not None and cfg.fixed_input_size else {}
     with torch.random.fork_rng(devices=[]), _explained(f"can't make {name}{f' for {size} px' if size else ''}"):
         if weights == "random":
@@ -436,6 +440,7 @@ def _create(name, weights="auto", seed=0, size=None):
     data = timm.data.resolve_model_data_config(model)
     if weights == "auto" and name in _BUNDLED:
         data.update(mean=(.498,) * 3, std=(.502,) * 3)  # the scaling that these files were trained with
+    data |= {k: torch.tensor(data[k]).view(1, 3, 1, 1) for k in ("mean", "std")}
     data["size"] = size or data["input_size"][-1]
     digest = hashlib.sha256(path.read_bytes()).hexdigest()[:8] if path else ""
     hub = f"hub-{model.pretrained_cfg.get('tag') or 'default'}"
@@ -561,7 +566,7 @@ class _Tapped(nn.Module):
         self.name, self.size = name, data["size"]
         self.transform = {k: data[k] for k in ("size", "crop_pct", "interpolation")}  # for images.load
         for k in ("mean", "std"):
-            self.register_buffer(k, torch.tensor(data[k]).view(1, 3, 1, 1), persistent=False)
+            self.register_buffer(k, data[k], persistent=False)
         self._taps = _survey(name, self.model, self.size)
         self._attach(layer)
 
