@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['SCHEDULERS', 'DEFAULTS', 'InverterError', 'Cancelled', 'choose', 'make_scheduler', 'Inversion', 'picture', 'plot',
-           'report', 'fidelity', 'save_inversion', 'load_inversion', 'Inverter', 'check', 'Hooks', 'closest', 'noise',
-           'guided', 'paint', 'refine_rate', 'refined', 'bundled', 'save_inverter', 'load_inverter']
+           'others', 'report', 'fidelity', 'save_inversion', 'load_inversion', 'Inverter', 'check', 'Hooks', 'closest',
+           'noise', 'guided', 'paint', 'refine_rate', 'refined', 'bundled', 'save_inverter', 'load_inverter']
 
 # %% ../nbs/04_inverter.ipynb #cell002
 import base64
@@ -15,6 +15,7 @@ import json
 import math
 import threading
 import time
+import weakref
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def choose(name: str, known, what: str):
 def make_scheduler(
     name: str,  # of `SCHEDULERS`
     steps: int,  # denoiser evaluations along the way, 1 or more
-    sigma_min: float = 0.02,
+    sigma_min: float = 0.05,  # the last guess is taken at about this level: lower ones add grain, not detail
     sigma_max: float = 3.0,
 ):
     "A diffusers scheduler set to `steps`, for predictions of the clean picture, uniform in log sigma."
@@ -75,6 +76,7 @@ class Inversion:
     images: torch.Tensor  # (B, N, 3, size, size) in [0, 1]
     features: torch.Tensor  # asked for, (B, C, h, w)
     achieved: torch.Tensor  # of the pictures, (B, N, C, h, w)
+    draws: torch.Tensor  # (B, N), number of the draw: seed + draw paints the picture again
     settings: dict  # steps, scale, seed, refine, best_of, scheduler, seconds, and what painted
     backbone: Backbone | None = field(default=None, repr=False)
     photos: torch.Tensor | None = field(default=None, repr=False)  # the originals, (B, 3, H, W), where they are known
@@ -138,6 +140,17 @@ def plot(result: Inversion, photos=None, ax=None):
     return ax
 
 # %% ../nbs/04_inverter.ipynb #cell013
+_OTHERS = weakref.WeakKeyDictionary()
+
+
+def others(backbone: Backbone) -> torch.Tensor:
+    "Features of the bundled sample photos, which the floor of a report is measured against; computed once a backbone."
+    if backbone not in _OTHERS or _OTHERS[backbone].device != backbone.mean.device:
+        x = load(sample_photos(8), **backbone.transform).to(backbone.mean.device)
+        with torch.inference_mode(): _OTHERS[backbone] = backbone.features(x)
+    return _OTHERS[backbone]
+
+
 def report(
     result: Inversion,
     photos: torch.Tensor | None = None,  # the originals; without them ceiling and judge_match stay empty
@@ -149,9 +162,8 @@ def report(
     if backbone is None: raise InverterError("a report needs the backbone: Inversion.load(folder, backbone=...)")
     b, n = result.images.shape[:2]
     flat = result.images.flatten(0, 1)
+    low = floor(result.features, others(backbone))
     with torch.inference_mode():
-        others = None if b > 1 else backbone.features(load(sample_photos(8), **backbone.transform).to(flat.device))
-        low = floor(result.features, others)
         own = match(backbone.logits(result.features), backbone.logits(result.achieved.flatten(0, 1)).unflatten(0, (b, n)))
         high, judged = [float("nan")] * b, [[None] * n] * b
         if photos is not None:
@@ -160,7 +172,7 @@ def report(
             judged = match(judge.classify(photos), judge.classify(flat).unflatten(0, (b, n))).tolist()
     seconds = result.settings["seconds"] / (b * n)
     return pd.DataFrame([
-        dict(image=names[i] if names else i, sample=j, seed=result.settings["seed"] + j, cosine=result.cosine[i, j].item(),
+        dict(image=names[i] if names else i, sample=j, seed=result.settings["seed"] + result.draws[i, j].item(), cosine=result.cosine[i, j].item(),
              floor=low[i].item(), ceiling=high[i], match=own[i, j].item(), judge_match=judged[i][j], seconds=seconds)
         for i in range(b) for j in range(n)])
 
@@ -178,7 +190,7 @@ def save_inversion(result: Inversion, folder, overwrite: bool = False) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     b, n = result.images.shape[:2]
     for k, image in enumerate(to_pil(result.images.flatten(0, 1))): image.save(folder / f"{k // n:03d}_{k % n:02d}.png")
-    tensors = {"features": result.features, "achieved": result.achieved}
+    tensors = {"features": result.features, "achieved": result.achieved, "draws": result.draws}
     if result.photos is not None: tensors["photos"] = result.photos
     save_file({k: v.contiguous().cpu() for k, v in tensors.items()}, folder / "features.safetensors")
     text = json.dumps(dict(result.settings, pictures=b, samples=n), indent=1)
@@ -194,10 +206,10 @@ def load_inversion(folder, backbone: Backbone | None = None) -> Inversion:
     b, n = settings.pop("pictures"), settings.pop("samples")
     tensors = load_file(folder / "features.safetensors")
     images = load([folder / f"{i:03d}_{j:02d}.png" for i in range(b) for j in range(n)]).unflatten(0, (b, n))
-    return Inversion(images, tensors["features"], tensors["achieved"], settings, backbone, tensors.get("photos"))
+    return Inversion(images, tensors["features"], tensors["achieved"], tensors["draws"], settings, backbone, tensors.get("photos"))
 
 # %% ../nbs/04_inverter.ipynb #cell017
-DEFAULTS = dict(steps=10, scale=1.5, scheduler="dpm++", refine=0)
+DEFAULTS = dict(steps=10, scale=1.5, scheduler="dpm++", refine=8)
 
 
 class Inverter:
@@ -245,6 +257,7 @@ class Inverter:
         "Paint pictures that have these features."
         given = dict(steps=steps, scale=scale, refine=refine, scheduler=scheduler)
         settings = {k: self.defaults[k] if v is None else v for k, v in given.items()}
+        if refine is None and isinstance(steps, int): settings["refine"] = min(settings["refine"], steps)  # a short preview
         check(self, features, samples=samples, best_of=best_of, seed=seed, **settings)
         began, n = time.perf_counter(), samples * best_of
         features = features.detach().to(self.device, torch.float32)
@@ -252,11 +265,11 @@ class Inverter:
         with torch.no_grad() if settings["refine"] else torch.inference_mode():
             images = paint(self, features, n, seed, hooks=hooks, **settings)
             achieved = torch.cat([self.backbone.features(x) for x in images.split(32)]).unflatten(0, (len(features), n))
-        images = images.unflatten(0, (len(features), n))
-        if best_of > 1: images, achieved = closest(images, achieved, features, samples)
+        images, draws = images.unflatten(0, (len(features), n)), torch.arange(n).expand(len(features), n)
+        if best_of > 1: images, achieved, draws = closest(images, achieved, draws, features, samples)
         settings |= dict(seed=seed, best_of=best_of, seconds=time.perf_counter() - began, backbone=self.backbone.name,
                          layer=self.backbone.layer, weights=self.backbone.weights_tag, model=self.card.get("name", "unnamed"))
-        return Inversion(images, features, achieved, settings, self.backbone, photos)
+        return Inversion(images, features, achieved, draws, settings, self.backbone, photos)
 
     def save_pretrained(self, folder, dtype=torch.float16): return save_inverter(self, folder, dtype)
 
@@ -296,11 +309,11 @@ class Hooks:
         if self.callback is not None: self.callback(step, steps, (x / 2 + 0.5).clamp(0, 1))
 
 
-def closest(images, achieved, features, n: int):
+def closest(images, achieved, draws, features, n: int):
     "The n samples of each feature map with the highest cosine, in the order in which they were drawn."
     order = cosine(achieved, features[:, None]).topk(n, 1).indices.sort(1).values
     rows = torch.arange(len(images), device=order.device)[:, None]
-    return images[rows, order], achieved[rows, order]
+    return images[rows, order], achieved[rows, order], draws[rows.cpu(), order.cpu()]
 
 # %% ../nbs/04_inverter.ipynb #cell022
 def noise(size: int, count: int, seed: int) -> torch.Tensor:
@@ -337,7 +350,7 @@ def paint(inverter, features, n, seed, steps, scale, refine, scheduler, hooks):
 # %% ../nbs/04_inverter.ipynb #cell024
 def refine_rate(sigma: float) -> float:
     "Root-mean-square size of a refinement's stride at a noise level, in units of pictures in [-1, 1]."
-    return min(0.15, max(0.02, 0.4 * sigma))
+    return min(0.2, max(0.02, 0.4 * sigma))
 
 
 def refined(backbone, x, features, rate: float):

@@ -236,9 +236,9 @@ def save_checkpoint(path, **state):
 
 # %% ../nbs/05_training.ipynb #cell019
 def take_over(net, other):
-    "Copy another network's parameters into `net` wherever name and shape agree, except its whitening."
+    "Copy another network's parameters and whitening into `net` wherever name and shape agree; returns the names."
     mine, theirs = net.state_dict(), other.state_dict()
-    fits = {k: v for k, v in theirs.items() if "whitening" not in k and k in mine and mine[k].shape == v.shape}
+    fits = {k: v for k, v in theirs.items() if k in mine and mine[k].shape == v.shape}
     net.load_state_dict(fits, strict=False)
     return sorted(fits)
 
@@ -259,7 +259,8 @@ class Trainer:
         self.backbone = Backbone(config.backbone, config.layer, config.weights).to(device)
         self.crops = CropDataset(pictures, cutouts, self.backbone.size, config.seed, config.paste)
         torch.manual_seed(config.seed)
-        self.net, self.ema = [PixelDenoiser(channels=self.backbone.channels, **config.model).to(device) for _ in "ab"]
+        make = lambda: PixelDenoiser(channels=self.backbone.channels, **config.model).to(device, memory_format=torch.channels_last)
+        self.net, self.ema = make(), make()
         self.ema.requires_grad_(False)
         self.optimizer = torch.optim.AdamW(self.net.parameters(), config.lr, (0.9, 0.99), weight_decay=config.weight_decay)
         self._earlier = None
@@ -321,35 +322,51 @@ class Trainer:
         for k, v in parts.items(): self.seen[k] = 0.98 * self.seen.get(k, v.item()) + 0.02 * v.item()
         self.step += 1
 
+    def progress(self) -> float:
+        "Share of the configuration's steps or minutes that is done, whichever is further."
+        c = self.config
+        return max(self.step / c.steps, 0 if c.minutes is None else self.elapsed / 60 / c.minutes)
+
     def run(self,
         save_every: float = 5,  # minutes between checkpoints
         progress: bool = True,  # show a bar
     ) -> PixelDenoiser:  # the averaged network (EMA)
         "Train to the end of the configuration; interrupted, the checkpoint keeps what was learnt."
-        c, began, saved = self.config, time.monotonic() - self.elapsed, time.monotonic()
-        bar = tqdm(total=c.steps, initial=self.step, disable=not progress, unit="step", mininterval=2)
+        began, saved = time.monotonic() - self.elapsed, time.monotonic()
+        bar = tqdm(total=1, initial=min(1, self.progress()), disable=not progress, mininterval=2, desc=self.config.stage,
+                   bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}")
         try:
-            for crops in self._groups(self.step, c.steps):
-                done = self.step / c.steps if c.minutes is None else max(self.step / c.steps, self.elapsed / 60 / c.minutes)
-                if done >= 1: break
+            for crops in self._groups(self.step, self.config.steps):
+                if (done := self.progress()) >= 1: break
                 self.update(crops, done)
                 self.elapsed = time.monotonic() - began
-                bar.update()
+                bar.update(min(1, self.progress()) - bar.n)
                 if self.step % 50 == 0: self._log(bar)
                 if time.monotonic() - saved > save_every * 60:
                     self.save()
+                    self.preview()
                     saved = time.monotonic()
         finally:
             self.save()
             bar.close()
+        self.preview()
         return self.ema.eval()
 
     def _log(self, bar):
-        bar.set_postfix({k: f"{v:.3f}" for k, v in self.seen.items()}, refresh=False)
+        rate = self.step * self.config.batch / self.elapsed
+        bar.set_postfix_str(", ".join([f"{rate:.1f} images/s"] + [f"{k} {v:.3f}" for k, v in self.seen.items()]), refresh=False)
         row = dict(step=self.step, seconds=round(self.elapsed, 1), images=self.step * self.config.batch, **self.seen)
         with open(self.out / "log.jsonl", "a") as f: f.write(json.dumps(row) + "\n")
 
-    def finish(self) -> Inverter:
+    def preview(self, photos: int = 4):
+        "Write `samples-STEP.jpg`: what the averaged network paints of the first sample photos, always with seed 0."
+        if self.config.stage != "paint": return
+        inverter = self.inverter()
+        x = load(samples(photos), size=self.backbone.size).to(self.device)
+        result = inverter(self.backbone.features(x), samples=2, seed=0, refine=0, photos=x)
+        result.picture().save(self.out / f"samples-{self.step:06d}.jpg", quality=88)
+
+    def inverter(self) -> Inverter:
         "The averaged network as an inverter."
         return Inverter(self.ema.eval(), self.backbone)
 
@@ -449,8 +466,8 @@ PRESETS = {
     "lite-last": [TrainConfig(layer=None, stage="lift", lift_layer="blocks.4", init_from="lite", minutes=55, model=LIFT),
                   TrainConfig(layer=None, init_from="lite", minutes=25, batch=16, fresh=2, pool=2048, lr=4e-4, ema=0.998, warmup=100, model=LIFT)],
 }
-LIMITS = ("Trained for minutes on a few hundred photographs: pictures are soft, faces, text and thin things are lost, and colours can drift "
-          "where the layer has forgotten them.")
+LIMITS = ("Trained for about an hour on a CPU with a few hundred photographs: smooth parts have a grain that the photo has not, text and faces are lost, "
+          "thin things break, and colours drift where the layer has forgotten them (a sepia photo comes out tinted).")
 
 
 def train(
@@ -466,7 +483,7 @@ def train(
 ) -> Inverter:
     "Train a preset from photographs to a finished inverter with its card."
     stages = PRESETS[choose(name, PRESETS, "preset")]
-    out, run, photos = Path(out), Path(run or f"runs/{name}"), photos or data_path("photos")
+    out, run, photos = Path(out), Path(run or f"runs/{name}"), Path(photos or data_path("photos"))
     if (out / "inverter.json").exists(): raise ValueError(f"{out} holds an inverter already: give another folder, or remove it")
     share = 1 if minutes is None else minutes / sum(s.minutes for s in stages)
     net, done = None, []
@@ -476,7 +493,7 @@ def train(
         net = trainer.run(progress=progress)
         done.append(dict(stage=config.stage, steps=trainer.step, images=trainer.step * config.batch, seconds=round(trainer.elapsed)))
     command = f"featinv train {name}" + ("" if minutes is None else f" --minutes {minutes:g}")
-    return finish(trainer.finish(), name, out, done, command, photos, seed)
+    return finish(trainer.inverter(), name, out, done, command, photos, seed)
 
 
 def finish(inverter: Inverter, name, out, stages, command, photos, seed) -> Inverter:
