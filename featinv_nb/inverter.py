@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['SCHEDULERS', 'DEFAULTS', 'InverterError', 'Cancelled', 'choose', 'make_scheduler', 'Inversion', 'picture', 'plot',
            'others', 'report', 'fidelity', 'save_inversion', 'load_inversion', 'Inverter', 'check', 'Hooks', 'closest',
-           'noise', 'guided', 'paint', 'refine_rate', 'refined', 'bundled', 'save_inverter', 'load_inverter']
+           'noise', 'by_rows', 'guided', 'embedded', 'paint', 'refine_rate', 'refined', 'bundled', 'save_inverter',
+           'load_inverter']
 
 # %% ../nbs/04_inverter.ipynb #cell002
 import base64
@@ -27,7 +28,7 @@ from tqdm.auto import tqdm
 
 from .images import data_path, grid, heat, load, samples as sample_photos, to_pil
 from .backbones import Backbone
-from .denoisers import PixelDenoiser
+from .denoisers import Condition, PixelDenoiser
 from .metrics import at_size, ceiling, cosine, floor, judge_for, match
 
 # %% ../nbs/04_inverter.ipynb #cell005
@@ -232,6 +233,9 @@ class Inverter:
     @property
     def device(self): return self.denoiser.device
 
+    @property
+    def chunk(self): return 1 if self.device.type == "cpu" else 16  # pictures an evaluation, see `by_rows`
+
     def to(self, device):
         self.denoiser.to(device), self.backbone.to(device)
         return self
@@ -321,28 +325,48 @@ def noise(size: int, count: int, seed: int) -> torch.Tensor:
     return torch.stack([torch.randn(3, size, size, generator=torch.Generator().manual_seed(seed + j)) for j in range(count)])
 
 
-def guided(net, condition, none, scale):
+def by_rows(
+    call,  # of row numbers, LongTensor (n,); returns a tensor with n rows
+    rows: int,  # how many there are
+    n: int,  # rows a call, exactly: the last call repeats the last row
+) -> torch.Tensor:
+    "Evaluate in calls of one size only, so that rounding, which depends on it, is the same for a picture in any company."
+    starts = range(0, rows, n)
+    return torch.cat([call(torch.arange(i, i + n).clamp(max=rows - 1))[:rows - i] for i in starts])
+
+
+def guided(net, condition, none, scale, n):
     "The denoiser with guidance on the features: scale 1 is the plain condition and costs one evaluation, others two."
     def clean(noisy, sigma):
-        with_features = net(noisy, sigma, condition)
-        return with_features if scale == 1 else torch.lerp(net(noisy, sigma, none), with_features, scale)
+        def one(i):
+            with_features = net(noisy[i], sigma[i], condition[i])
+            return with_features if scale == 1 else torch.lerp(net(noisy[i], sigma[i], none), with_features, scale)
+        return by_rows(one, len(noisy), n)
     return clean
+
+
+def embedded(net, features, n):
+    "The condition of each feature map, and that of no features at all for n rows."
+    parts = [net.embed(features[i].expand(n, -1, -1, -1)) for i in range(len(features))]
+    none = net.embed(features[:1].expand(n, -1, -1, -1), torch.ones(n, dtype=torch.bool, device=features.device))
+    return Condition(*[torch.cat([getattr(p, k)[:1] for p in parts]) for k in ("embedding", "draft")]), none
 
 
 def paint(inverter, features, n, seed, steps, scale, refine, scheduler, hooks):
     "Sample n pictures for each feature map: (B * n, 3, size, size) in [0, 1]."
-    net, plan = inverter.denoiser, make_scheduler(scheduler, steps)
-    condition = net.embed(features).repeat(n)
-    none = net.embed(features[:1], torch.ones(1, dtype=torch.bool, device=features.device)).repeat(len(features) * n)
-    clean = guided(net, condition, none, scale)
+    net, chunk, plan = inverter.denoiser, inverter.chunk, make_scheduler(scheduler, steps)
+    condition, none = embedded(net, features, chunk)
+    condition, wanted = condition.repeat(n), features.repeat_interleave(n, 0)
+    clean = guided(net, condition, none, scale, chunk)
     kept = plan.alphas_cumprod.to(features.device)
     t = plan.timesteps[0]
     x = kept[t].sqrt() * condition.draft + (1 - kept[t]).sqrt() * noise(inverter.size, n, seed).to(features.device).repeat(len(features), 1, 1, 1)
-    wanted = features.repeat_interleave(n, 0)
     for i, t in enumerate(hooks.steps(plan.timesteps)):
         sigma = ((1 - kept[t]) / kept[t]).sqrt().float().expand(len(x))
         guess = clean(x / kept[t].sqrt(), sigma)
-        if i >= steps - refine: guess = refined(inverter.backbone, guess, wanted, refine_rate(sigma[0].item()))
+        if i >= steps - refine:
+            rate = refine_rate(sigma[0].item())
+            guess = by_rows(lambda i: refined(inverter.backbone, guess[i], wanted[i], rate), len(guess), chunk)
         x = plan.step(guess, t, x).prev_sample
         hooks.done(i + 1, steps, guess)
     return (guess / 2 + 0.5).clamp(0, 1)
