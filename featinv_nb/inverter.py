@@ -71,7 +71,7 @@ def make_scheduler(
     return out
 
 # %% ../nbs/04_inverter.ipynb #cell009
-@dataclass
+@dataclass(repr=False)
 class Inversion:
     "Pictures with the features asked for, and how near they come."
     images: torch.Tensor  # (B, N, 3, size, size) in [0, 1]
@@ -104,14 +104,16 @@ class Inversion:
     @staticmethod
     def load(folder, backbone=None): return load_inversion(folder, backbone)
 
+    def __repr__(self):
+        s, note = self.settings, f", the best of {self.settings['best_of']} each" if self.settings["best_of"] > 1 else ""
+        return (f"{len(self.images)} x {self.images.shape[1]} inversions{note} · {s['backbone']} {s['layer']} · "
+                f"cosine {self.cosine.min():.2f} to {self.cosine.max():.2f} · "
+                f"steps {s['steps']}, scale {s['scale']}, refine {s['refine']}, seed {s['seed']} · {s['seconds']:.1f} s")
+
     def _repr_html_(self):
         buffer = io.BytesIO()
-        self.picture().save(buffer, "JPEG", quality=88)
-        s, low, high = self.settings, self.cosine.min(), self.cosine.max()
-        note = f", the best of {s['best_of']} each" if s["best_of"] > 1 else ""
-        text = (f"{len(self.images)} x {self.images.shape[1]} inversions{note} · {s['backbone']} {s['layer']} · cosine {low:.2f} to {high:.2f} · "
-                f"steps {s['steps']}, scale {s['scale']}, refine {s['refine']}, seed {s['seed']} · {s['seconds']:.1f} s")
-        return f"<img alt='inversions' src='data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}'/><br/>{text}"
+        self.picture().save(buffer, "JPEG", quality=85)
+        return f"<img alt='inversions' src='data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}'/><br/>{self!r}"
 
 # %% ../nbs/04_inverter.ipynb #cell011
 def picture(
@@ -261,7 +263,7 @@ class Inverter:
         "Paint pictures that have these features."
         given = dict(steps=steps, scale=scale, refine=refine, scheduler=scheduler)
         settings = {k: self.defaults[k] if v is None else v for k, v in given.items()}
-        if refine is None and isinstance(steps, int): settings["refine"] = min(settings["refine"], steps)  # a short preview
+        if refine is None and isinstance(settings["steps"], int): settings["refine"] = min(settings["refine"], settings["steps"])
         check(self, features, samples=samples, best_of=best_of, seed=seed, **settings)
         began, n = time.perf_counter(), samples * best_of
         features = features.detach().to(self.device, torch.float32)
