@@ -25,7 +25,7 @@ from nbclient import NotebookClient
 
 ROOT = Path(__file__).resolve().parents[1]
 TOOLS = Path(sys.executable).parent  # the environment's bin/
-WORKERS, LIMIT = 2, 600  # notebooks at a time; seconds for one notebook
+WORKERS, LIMIT = 2, 1200  # notebooks at a time; seconds for one notebook
 
 
 class Results:
