@@ -8,8 +8,10 @@ __all__ = ['ATTACKS', 'CORRUPTIONS', 'ProbeError', 'check_images', 'AttackSpec',
            'attack', 'Corruption', 'check_corruption', 'corrupt']
 
 # %% ../nbs/09a_perturbations.ipynb #cell002
+import base64
 import contextlib
 import inspect
+import io
 import math
 import threading
 import warnings
@@ -198,15 +200,12 @@ def bounded(
     norm: str,  # "Linf" or "L2"
 ) -> torch.Tensor:  # in [0, 1], never farther than eps from the clean ones
     "The nearest pictures within eps."
-    x, images = clean.double(), images.double().clamp(0, 1)
-    if norm == "L2":
-        size = (images - x).flatten(1).norm(dim=1).clamp(min=1e-12)[:, None, None, None]
-        shrink = (eps * (1 - 1e-6) / size).clamp(max=1)  # a millionth of room for rounding to 32 bits
-        return (x + (images - x) * shrink).float().clamp(0, 1)
-    low, high = (x - eps).float(), (x + eps).float()
-    low = torch.where(low.double() < x - eps, torch.nextafter(low, torch.full_like(low, 2)), low)
-    high = torch.where(high.double() > x + eps, torch.nextafter(high, torch.full_like(high, -2)), high)
-    return torch.minimum(torch.maximum(images.float(), low), high).clamp(0, 1)
+    x, change = clean.double(), images.double().clamp(0, 1) - clean.double()
+    if norm == "Linf": change = change.clamp(-eps, eps)
+    else: change = change * (eps * (1 - 1e-9) / change.flatten(1).norm(dim=1).clamp(min=1e-12)[:, None, None, None]).clamp(max=1)
+    out = (x + change).float()
+    far = (out.double() - x).abs() > change.abs()  # rounded outwards
+    return torch.where(far, torch.nextafter(out, clean.float()), out)
 
 
 def sizes(images: torch.Tensor, clean: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -254,9 +253,8 @@ def _make(name, net, eps, seed, targets, arguments):
     if "alpha" in known: given.setdefault("alpha", (2.5 if name.startswith("PGD") else 1) * eps / steps)
     out = cls(net, **given)
     if targets is not None:
-        # by function: that mode is in torchattacks 3.3 and 3.5 alike
-        quiet = {"quiet": True} if "quiet" in inspect.signature(out.set_mode_targeted_by_function).parameters else {}
-        out.set_mode_targeted_by_function(lambda images, labels: targets, **quiet)
+        # what set_mode_targeted_by_function does, in torchattacks 3.3 and 3.5 alike, except that it prints
+        out.targeted, out.attack_mode, out._target_map_function = True, "targeted(custom)", lambda images, labels: targets
     return out
 
 # %% ../nbs/09a_perturbations.ipynb #cell026
@@ -316,7 +314,11 @@ class Attacked:
         notes = [["clean", "perturbed" if s else "perturbed, in vain", "difference x 10"] for s in self.success]
         return grid([list(r) for r in rows], captions=notes, size=size)
 
-    def _repr_png_(self): return self.picture()._repr_png_()
+    def _repr_html_(self):
+        buffer = io.BytesIO()
+        self.picture().save(buffer, "JPEG", quality=85)
+        data = base64.b64encode(buffer.getvalue()).decode()
+        return f"<img alt='clean, perturbed, difference' src='data:image/jpeg;base64,{data}'/><br/>{self!r}"
 
     def __repr__(self):
         s, n = self.settings, len(self.images)
