@@ -4,8 +4,8 @@ PYTHON ?= python3
 VENV ?= .venv
 IMAGES ?= $(wordlist 1,8,$(sort $(wildcard $(addprefix data/samples/*.,jpg jpeg png webp))))
 OUT ?= out
-# Pictures are painted one at a time, which more threads speed up little, and slow down much on a machine that is busy.
-THREADS ?= 1
+# CPU threads; empty: as many as PyTorch takes by itself.
+THREADS ?=
 LAB_ARGS ?=
 
 BIN := $(VENV)/bin
@@ -20,7 +20,7 @@ help:
 	@echo 'make lab      JupyterLab on nbs/tutorials'
 
 invert: $(BIN)/.installed
-	$(BIN)/featinv invert $(IMAGES) --threads $(THREADS) --out $(OUT)
+	$(BIN)/featinv invert $(IMAGES) --model lite --model lite-last $(if $(THREADS),--threads $(THREADS)) --out $(OUT)
 
 test: $(BIN)/.installed-dev
 	$(BIN)/python .ci/check.py

@@ -145,6 +145,7 @@ def held_back():
 
 def import_libraries() -> None:
     "Import what is large, one by one: an exception in the middle of PyTorch's own C++ start aborts the process."
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that spin while they wait starve each other on a busy machine
     for name in ("numpy", "torch", "pandas", "matplotlib.pyplot", "timm", "diffusers", "featinv_nb.inverter"):
         with held_back(): importlib.import_module(name)
 
@@ -379,13 +380,15 @@ def verdict(
 
 def sheet(
     shown: dict,  # Inversions by model
-    names: dict,  # captions of the rows by model
+    names: list,  # captions of the rows
 ):  # PIL image
-    "The rows of all models, one model below the other."
+    "A row for each photo: the photo, then the pictures of each model."
     from PIL import Image
-    parts = [stacked(results).picture(captions=names[model]) for model, results in shown.items()]
-    out = Image.new("RGB", (max(p.width for p in parts), sum(p.height for p in parts)), "white")
-    for i, p in enumerate(parts): out.paste(p, (0, sum(q.height for q in parts[:i])))
+    first, *later = shown
+    parts = [stacked(shown[first]).picture(captions=names, label=Path(first).name if later else "")]
+    parts += [replace(stacked(shown[m]), photos=None).picture(label=Path(m).name) for m in later]
+    out = Image.new("RGB", (sum(p.width for p in parts), max(p.height for p in parts)), "white")
+    for i, p in enumerate(parts): out.paste(p, (sum(q.width for q in parts[:i]), 0))
     return out
 
 # %% ../nbs/11_cli.ipynb #cell039
@@ -447,7 +450,7 @@ def paint_all(models: dict, photos: Photos, args):  # report, picture, and a not
     import pandas as pd
     from tqdm import tqdm
     options = {k: getattr(args, k) for k in ("samples", "steps", "scale", "seed", "refine", "best_of")}
-    tables, shown, names = [], {}, {}
+    tables, shown, names = [], {}, []
     # no bar where nobody looks on: logs and pipes get only lines that matter
     style = "{desc}{percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
     with tqdm(total=len(photos) * len(models), disable=None, leave=False, bar_format=style) as bar:
@@ -455,9 +458,8 @@ def paint_all(models: dict, photos: Photos, args):  # report, picture, and a not
             bar.set_description(f"{model}, {len(photos)} photos")
             done, shown[model] = invert_photos(inverter, photos, options, bar)
             tables += [t.assign(model=model) if len(models) > 1 else t for t in done]
-            paths = [Path(t["image"][0]).name for t in done[:len(shown[model])]]
-            names[model] = [f"{p}\n{Path(model).name}" for p in paths] if len(models) > 1 else paths
-    note = f" (of the first {len(paths)} photos)" if len(paths) < len(done) else ""
+            names = [Path(t["image"][0]).name for t in done[:len(shown[model])]]
+    note = f" (of the first {len(names)} photos)" if len(names) < len(done) else ""
     return pd.concat(tables, ignore_index=True), sheet(shown, names), note
 
 
