@@ -4,7 +4,7 @@
 2. Every notebook of nbs/ and nbs/tutorials/ runs in a fresh kernel, within a time limit, and leaves no file behind.
    As with nbdev_test, cells with `#| eval: false`, with a flag of tst_flags, or that export, are left out.
 3. The tests in .ci/tests.
-The last line says `N passed, N failed`.
+The last line says `N passed, N failed`, and `, N skipped` where a test could not run (a browser test without Chromium).
 """
 import argparse
 import asyncio
@@ -32,13 +32,19 @@ class Results:
     """Counts what passed and failed, and says so line by line."""
 
     def __init__(self):
-        self.passed = self.failed = 0
+        self.counts = {"ok": 0, "FAILED": 0, "skipped": 0}
 
-    def add(self, name: str, seconds: float, error: str = ""):
-        self.passed, self.failed = self.passed + (not error), self.failed + bool(error)
-        print(f"{'FAILED' if error else 'ok':6}  {seconds:7.1f} s  {name}", flush=True)
+    def add(self, name: str, seconds: float, error: str = "", skipped: bool = False):
+        """Count one check; `error` says what went wrong, or why it was skipped."""
+        outcome = "skipped" if skipped else "FAILED" if error else "ok"
+        self.counts[outcome] += 1
+        print(f"{outcome:7} {seconds:7.1f} s  {name}", flush=True)
         if error:
             print("    " + error.strip().replace("\n", "\n    "), flush=True)
+
+    def __str__(self):
+        ok, failed, skipped = self.counts.values()
+        return f"{ok} passed, {failed} failed" + (f", {skipped} skipped" if skipped else "")
 
 
 def copy_tree(to: Path):
@@ -132,9 +138,10 @@ def check_tests(tree: Path, results: Results):
                           cwd=tree, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     cases = list(ET.parse(report).iter("testcase")) if report.exists() else []
     for case in cases:
-        wrong = [e for e in case if e.tag in ("failure", "error", "skipped")]  # a skipped test has checked nothing
+        wrong = [e for e in case if e.tag in ("failure", "error", "skipped")]
         results.add(f"{case.get('classname')}.{case.get('name')}", float(case.get("time")),
-                    "\n".join(e.text or e.get("message", "") for e in wrong))
+                    "\n".join(e.get("message", "") if e.tag == "skipped" else e.text or e.get("message", "") for e in wrong),
+                    skipped=bool(wrong) and all(e.tag == "skipped" for e in wrong))
     if not cases:
         results.add("tests", time.time() - start, done.stdout)
 
@@ -150,6 +157,8 @@ def main() -> int:
         copy_tree(tree)
         # The copy, not the checkout, is what notebooks and tests import; one thread for each worker.
         os.environ.update(PYTHONPATH=str(tree), PYTHONDONTWRITEBYTECODE="1",
+                          FEATINV_ARTEFACTS=str(ROOT / "out/screenshots"),  # what the browser tests saw
+                          FEATINV_SMALL="1",  # the parameter cells of tutorials choose their small setting
                           **{f"{lib}_NUM_THREADS": "1" for lib in ("OMP", "MKL", "OPENBLAS")})
         os.environ["PATH"] = f"{TOOLS}{os.pathsep}{os.environ['PATH']}"
         start = time.time()
@@ -161,8 +170,8 @@ def main() -> int:
         if not parts or "tests" in parts:
             check_tests(tree, results)
         print(f"{time.time() - start:.0f} s")
-    print(f"{results.passed} passed, {results.failed} failed")
-    return int(results.failed > 0)
+    print(results)
+    return int(results.counts["FAILED"] > 0)
 
 
 if __name__ == "__main__":
