@@ -11,7 +11,7 @@ import io
 
 import anywidget
 from PIL import Image
-from traitlets import Bool, Bytes, Int, Unicode, validate
+from traitlets import Bool, CBytes, Int, Unicode, validate
 
 # %% ../nbs/10_painter.ipynb #cell005
 PAINT_JS = r"""
@@ -70,7 +70,8 @@ function render({ model, el }) {
     const part = mask.reduce((n, v) => n + (v > 127), 0) / mask.length;
     const tool = model.get("erase") ? "eraser" : "brush";
     says.textContent = part ? `${(100 * part).toFixed(0)} % painted (${tool})` : `nothing painted (${tool})`;
-    canvas.setAttribute("aria-label", `${model.get("label")}. Arrow keys move the brush, space paints, E switches the eraser, Delete clears.`);
+    canvas.setAttribute("aria-label", `${model.get("label")}. Arrow keys move the brush, space paints, ` +
+      "E switches the eraser, Delete clears.");
     canvas.title = "drag to paint; keys: arrows, space, E for the eraser, Delete";
   }
 
@@ -129,7 +130,9 @@ function render({ model, el }) {
 
   picture.onload = draw;
   function show() { if (model.get("picture")) picture.src = model.get("picture"); draw(); }
-  function given() { if (last === null && timer === null) { mask = read(); draw(); } }  // not while painting: that is newer
+  function given() {  // not while painting: that is newer
+    if (last === null && timer === null) { mask = read(); draw(); }
+  }
   model.on("change:picture", show);
   model.on("change:mask", given);
   model.on("change:erase change:brush change:label", draw);
@@ -145,7 +148,8 @@ export default { render };
 """
 
 PAINT_CSS = """
-.featinv-paint { width: 100%; max-width: 252px; aspect-ratio: 1; cursor: crosshair; touch-action: none; border: 1px solid #888; display: block; }
+.featinv-paint { width: 100%; max-width: 252px; aspect-ratio: 1; border: 1px solid #888; display: block; }
+.featinv-paint { cursor: crosshair; touch-action: none; }
 .featinv-paint:focus-visible { outline: 3px solid; }
 .featinv-paint-says { font-size: 12px; }
 """
@@ -163,7 +167,7 @@ class Painter(anywidget.AnyWidget):
     _esm, _css = PAINT_JS, PAINT_CSS
     picture = Unicode(help="what lies below, as a data URL").tag(sync=True)
     side = Int(42, help="cells of a side").tag(sync=True)
-    mask = Bytes(help="one byte a cell, row by row; empty: nothing is painted").tag(sync=True)
+    mask = CBytes(b"", help="one byte a cell, row by row; empty: nothing is painted").tag(sync=True)
     brush = Int(8, min=1, max=42, help="width of a dab in cells").tag(sync=True)
     erase = Bool(False).tag(sync=True)
     label = Unicode("Paint a mask").tag(sync=True)
@@ -171,13 +175,14 @@ class Painter(anywidget.AnyWidget):
     @validate("mask")
     def _whole(self, proposal):
         n = len(proposal["value"])
-        if n not in (0, self.side**2): raise ValueError(f"a mask of {n} bytes: expected {self.side**2}, one for each of {self.side} x {self.side} cells")
+        if n not in (0, self.side**2):
+            raise ValueError(f"a mask of {n} bytes: expected {self.side**2}, one for each of {self.side} x {self.side} cells")
         return bytes(proposal["value"])
 
 # %% ../nbs/10_painter.ipynb #cell010
 DROP_JS = r"""
 function render({ model, el }) {
-  const zone = document.createElement("label"), input = document.createElement("input"), text = document.createElement("span");
+  const [zone, input, text] = ["label", "input", "span"].map((name) => document.createElement(name));
   zone.className = "featinv-drop";
   zone.title = "drop an image file here, or choose one";
   input.type = "file";
@@ -186,20 +191,22 @@ function render({ model, el }) {
   text.setAttribute("aria-live", "polite");
   zone.append(text, input);
   el.append(zone);
-  const say = () => { text.textContent = model.get("text") || "or drop a photo here: "; };
+  const say = () => { text.textContent = model.get("text") || "or drop one: "; };
   async function take(file) {
     if (!file) return;
     const most = model.get("most");
     if (file.size > most) {
-      text.textContent = `Error: ${file.name} has ${(file.size / 1e6).toFixed(1)} MB: choose a file of at most ${(most / 1e6).toFixed(0)} MB. `;
+      const [given, at] = [file.size, most].map((n) => `${(n / 1e6).toFixed(1)} MB`);
+      text.textContent = `Error: ${file.name} has ${given}: choose a file of at most ${at}. `;
       return;
     }
     model.send({ name: file.name }, undefined, [await file.arrayBuffer()]);
   }
   input.addEventListener("change", () => take(input.files[0]));
-  for (const name of ["dragenter", "dragover"]) zone.addEventListener(name, (e) => { e.preventDefault(); e.stopPropagation(); zone.classList.add("over"); });
+  const stop = (e) => { e.preventDefault(); e.stopPropagation(); };
+  for (const name of ["dragenter", "dragover"]) zone.addEventListener(name, (e) => { stop(e); zone.classList.add("over"); });
   for (const name of ["dragleave", "drop"]) zone.addEventListener(name, () => zone.classList.remove("over"));
-  zone.addEventListener("drop", (e) => { e.preventDefault(); e.stopPropagation(); take(e.dataTransfer.files[0]); });
+  zone.addEventListener("drop", (e) => { stop(e); take(e.dataTransfer.files[0]); });
   model.on("change:text", say);
   say();
   return () => model.off("change:text", say);

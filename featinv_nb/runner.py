@@ -91,7 +91,7 @@ class Latest:
     def _work(self):
         while (taken := self._take()) is not None:
             try: taken[0](taken[1])
-            except Exception: traceback.print_exc()  # a job deals with its own errors; should one not, the next still runs
+            except Exception: traceback.print_exc()  # should a job not deal with its own error, the next still runs
             del taken  # it holds the state, which may be collected while this thread waits
 
 
@@ -145,7 +145,7 @@ def sample_names() -> dict[str, Path]:
 
 
 def to_photo(
-    src,  # a bundled photo's name ("chelsea"), a path, a file's bytes, a PIL image, a tensor (3, H, W) in [0, 1], a Photo
+    src,  # a bundled photo's name ("chelsea"), path, file's bytes, PIL image, tensor (3, H, W) in [0, 1], or Photo
     name: str | None = None,
 ) -> Photo:
     "A photo from anywhere; what can't be read as a picture is an `ImageError` now, not when it is painted."
@@ -209,7 +209,8 @@ class Shown:
 
 class Job:
     "What a running request may do: show what it has so far, and look whether it is still wanted."
-    def __init__(self, state, key: str, cancel: threading.Event): self.state, self.key, self.cancel, self.last = state, key, cancel, None
+    def __init__(self, state, key: str, cancel: threading.Event):
+        self.state, self.key, self.cancel, self.last = state, key, cancel, None
 
     def check(self):
         if self.cancel.is_set(): raise Cancelled("a newer request or Cancel stopped this one")
@@ -232,9 +233,11 @@ class State(HasTraits):
         inverter: Inverter | None = None,  # default: the bundled ones by name
         **settings,  # values of the traits
     ):
-        self.inverters = {n: None for n in bundled()} if inverter is None else {inverter.card.get("name", "mine"): inverter}
+        own = {} if inverter is None else {inverter.card.get("name", "mine"): inverter}
+        self.inverters = own or dict.fromkeys(bundled())
         self.runner, self.results, self.maps, self.listeners = Latest(), Cache(32), Cache(16), []
-        self.shown, self.status, self.fraction, self.error, self.failure, self.wanted = None, "", 0.0, "", None, None
+        self.shown, self.status, self.fraction, self.running = None, "", 0.0, False
+        self.error, self.failure, self.wanted = "", None, None
         unknown = set(settings) - set(self.traits(setting=True))
         if unknown: choose(unknown.pop(), sorted(self.traits(setting=True)), "setting")
         super().__init__(**{"model": next(iter(self.inverters)), **settings})
@@ -278,7 +281,7 @@ class State(HasTraits):
         with self.runner.turn:
             busy, self.wanted = self.runner.busy, None
             self.runner.cancel()
-            if busy: self._say(None, status="cancelled", fraction=0.0)
+            if busy: self._say(None, status="cancelled", fraction=0.0, running=False)
 
     def update(self, **settings):
         "Change several settings as one request."
@@ -292,7 +295,7 @@ class State(HasTraits):
             for k, v in changes.items(): setattr(self, k, v)
             for listener in list(self.listeners):
                 try: listener(self)
-                except Exception as e: self.error, self.failure = one_line(e), e  # a view that fails is an error like others
+                except Exception as e: self.error, self.failure = one_line(e), e  # a view's error is like others
 
 # %% ../nbs/10_runner.ipynb #cell019
 def plain(value):
@@ -301,8 +304,9 @@ def plain(value):
     if isinstance(value, (list, tuple)): return [plain(v) for v in value]
     if isinstance(value, bytes): return {"bytes": base64.b64encode(value).decode()}
     if not isinstance(value, Photo): return value
-    own = {} if value.name in sample_names() and to_photo(value.name) == value else {"file": base64.b64encode(value.file).decode()}
-    return {"photo": value.name, "digest": value.digest} | own
+    bundled_one = value.name in sample_names() and to_photo(value.name) == value
+    file = {} if bundled_one else {"file": base64.b64encode(value.file).decode()}
+    return {"photo": value.name, "digest": value.digest} | file
 
 
 def rich(value):
@@ -311,8 +315,9 @@ def rich(value):
     if not isinstance(value, dict): return value
     if set(value) == {"bytes"}: return base64.b64decode(value["bytes"])
     if "digest" not in value: return {k: rich(v) for k, v in value.items()}
-    photo = to_photo(base64.b64decode(value["file"]), value["photo"]) if "file" in value else to_photo(value["photo"])
-    if photo.digest != value["digest"]: raise InverterError(f"the photo {photo.name!r} is another one than when the settings were saved")
+    name = value["photo"]
+    photo = to_photo(base64.b64decode(value["file"]), name) if "file" in value else to_photo(name)
+    if photo.digest != value["digest"]: raise InverterError(f"the photo {name!r} is another than when the settings were saved")
     return photo
 
 
@@ -337,10 +342,10 @@ def request(state: State):
         if known is None:
             ask = SimpleNamespace(**state.settings())
             state.runner.submit(lambda cancel: run(state, ask, Job(state, key, cancel)))
-            state._say(None, status="waiting", fraction=0.0, error="", failure=None)
+            state._say(None, status="waiting", fraction=0.0, error="", failure=None, running=True)
         else:
             state.runner.cancel()
-            state._say(None, shown=known, status="done, from memory", fraction=1.0, error="", failure=None)
+            state._say(None, shown=known, status="done, from memory", fraction=1.0, error="", failure=None, running=False)
 
 
 def run(state: State, ask, job: Job):
@@ -349,10 +354,10 @@ def run(state: State, ask, job: Job):
     try:
         state.compute(ask, job)
         state.results.put(job.key, job.last)
-        state._say(job, status=f"done in {time.perf_counter() - began:.1f} s", fraction=1.0)
+        state._say(job, status=f"done in {time.perf_counter() - began:.1f} s", fraction=1.0, running=False)
     except Cancelled: return
     except Exception as e:  # anything at all: it's shown under the control and kept with its traceback
-        if not job.cancel.is_set(): state._say(None, error=one_line(e), failure=e, status="failed", fraction=0.0)
+        if not job.cancel.is_set(): state._say(None, error=one_line(e), failure=e, status="failed", fraction=0.0, running=False)
 
 # %% ../nbs/10_runner.ipynb #cell022
 def still(
@@ -364,7 +369,8 @@ def still(
     buffer, words = io.BytesIO(), html.escape(state.shown.label, quote=True)
     state.shown.picture.save(buffer, kind, **{"quality": 85} if kind == "JPEG" else {})
     data = f"data:image/{kind.lower()};base64,{base64.b64encode(buffer.getvalue()).decode()}"
-    return (f'<figure style="margin: 0"><img src="{data}" alt="{words}" style="max-width: 100%; height: auto"/>'
+    width = f"min(100%, {1.5 * state.shown.picture.width:.0f}px)"
+    return (f'<figure style="margin: 0"><img src="{data}" alt="{words}" style="width: {width}; max-width: 100%; height: auto"/>'
             f'<figcaption>{words}</figcaption></figure>')
 
 # %% ../nbs/10_runner.ipynb #cell024
@@ -379,11 +385,12 @@ def save_state(
     if not state.fresh: raise InverterError("nothing whole to save yet: wait until the picture is done")
     files = [path.with_name(path.name + end) for end in (".png", ".json")]
     there = [f.name for f in files if f.exists()]
-    if there and not overwrite: raise InverterError(f"{' and '.join(there)} exist already: give another name, or overwrite=True")
+    if there and not overwrite:
+        raise InverterError(f"{' and '.join(there)} exist already: give another name, or overwrite=True")
     path.parent.mkdir(parents=True, exist_ok=True)
     state.shown.picture.save(files[0])
-    facts = dict(state=type(state).__name__, settings=plain(state.settings()), model=fingerprint(state.painter(state.model)),
-                 label=state.shown.label)
+    model = fingerprint(state.painter(state.model))
+    facts = dict(state=type(state).__name__, settings=plain(state.settings()), model=model, label=state.shown.label)
     files[1].write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     return files[1]
 
@@ -395,13 +402,16 @@ def open_state(
 ):
     "A state with saved settings; the model must be the one that painted."
     try: facts = json.loads(Path(path).expanduser().read_text(encoding="utf-8"))
-    except json.JSONDecodeError as e: raise InverterError(f"{path} holds no settings ({e}): give a .json file that a viewer saved") from None
+    except json.JSONDecodeError as e:
+        raise InverterError(f"{path} holds no settings ({e}): give a .json file that a viewer saved") from None
     if not isinstance(facts, dict) or facts.get("state") != cls.__name__:
         kind = facts.get("state") if isinstance(facts, dict) else None
-        raise InverterError(f"{path} holds settings of {kind or 'no viewer'}, not of {cls.__name__}: open it with the viewer that saved it")
+        raise InverterError(f"{path} holds settings of {kind or 'no viewer'}, not of {cls.__name__}: "
+                            "open it with the viewer that saved it")
     state = cls(inverter, **rich(facts["settings"]))
     if fingerprint(state.painter(state.model)) != facts["model"]:
-        raise InverterError(f"{path} was saved with another version of the model {state.model!r}: it would show another picture")
+        raise InverterError(f"{path} was saved with another version of the model {state.model!r}: "
+                            "it would show another picture")
     return state
 
 # %% ../nbs/10_runner.ipynb #cell032

@@ -9,14 +9,17 @@ __all__ = ['SIDE', 'strip', 'percent', 'InversionState', 'inversion_label', 'to_
 # %% ../nbs/10_states.ipynb #cell002
 import torch
 import torch.nn.functional as F
-from traitlets import Bytes, Enum, Float, Int, TraitType, Unicode
+from traitlets import Bytes, Enum, Float, Int, TraitType
 
 from .images import grid, load, samples as sample_photos, to_pil
-from .metrics import at_size, cosine, judge_for
+from .metrics import at_size, cosine
 from .inverter import InverterError
-from .composition import convex, lerp, paste, slerp
-from .concepts import METHODS, STEPS, fit_concepts, steer
-from .perturbations import ATTACKS, CORRUPTIONS, attack, corrupt, difference
+from .composition import convex, paste, shared_judge, slerp
+from .bases import METHODS
+from .concepts import STEPS, fit_concepts, steer
+from .steering import difference_map, verdict, viz
+from .corruptions import CORRUPTIONS, corrupt
+from .perturbations import ATTACKS, attack, difference
 from .runner import PhotoTrait, State, classes, sharpen, to_photo
 
 # %% ../nbs/10_states.ipynb #cell005
@@ -45,8 +48,8 @@ class InversionState(State):
 
         def draw(images, note):
             n = images.shape[1]
-            row = strip([x[0], small, *images[0]], [name, f"at {size} px", *[note] * n], size, ask.samples - n + (ask.samples > 1))
-            return row, f"{name}: {note}"
+            cells, notes = [x[0], small, *images[0]], [name, f"at {size} px", *[note] * n]
+            return strip(cells, notes, size, ask.samples - n + (ask.samples > 1)), f"{name}: {note}"
 
         result = sharpen(inverter, features, ask, job, draw, ask.samples)
         result.photos = x
@@ -57,8 +60,9 @@ def inversion_label(name: str, result) -> str:
     "A result in words."
     b, near = result.backbone, result.cosine[0]
     seen, painted = classes(b, result.features)[0], classes(b, result.achieved[0])
-    return (f"{name}: {len(near)} inversion{'s'[:len(near) > 1]} from {b.name} {b.layer}, cosine {', '.join(f'{c:.2f}' for c in near)}; "
-            f"the network sees {seen} in the photo, {' and '.join(painted)} in the inversion{'s'[:len(near) > 1]}")
+    what, near = f"inversion{'s'[:len(near) > 1]}", [f"{c:.2f}" for c in near]
+    return (f"{name}: {len(near)} {what} from {b.name} {b.layer}, cosine {', '.join(near)}; "
+            f"the network sees {seen} in the photo, {' and '.join(painted)} in the {what}")
 
 # %% ../nbs/10_states.ipynb #cell012
 SIDE = 42  # cells of a side of a painted mask
@@ -85,7 +89,8 @@ class MaskTrait(Bytes):
     "A painted mask, or a tensor (H, W) in [0, 1]; empty is everywhere."
     def validate(self, obj, value):
         value = bytes(from_mask(value) if torch.is_tensor(value) else value)
-        if len(value) not in (0, SIDE**2): raise InverterError(f"a mask of {len(value)} bytes: expected {SIDE**2}, or a tensor (H, W)")
+        if len(value) not in (0, SIDE**2):
+            raise InverterError(f"a mask of {len(value)} bytes: expected {SIDE**2}, or a tensor (H, W)")
         return value if any(value) else b""  # erased and never painted are the same
 
 # %% ../nbs/10_states.ipynb #cell014
@@ -115,26 +120,31 @@ class CompositionState(State):
     base = None  # the first photo as the network takes it: what the mask is painted on
 
     def compute(self, ask, job):
+        if not ask.photos: raise InverterError("no photos yet: choose two to four")
         inverter, known = self.painter(ask.model), [self.features(ask.model, p) for p in ask.photos]
         xs, maps = zip(*known)
         self._say(job, base=to_pil(xs[0][0]))
         mixed, names = mix(maps, ask.weights, ask.mask, ask.how, ask.feather), [p.name for p in ask.photos]
         words = mix_in_words(names, ask.weights, ask.mask, ask.how)
 
-        def draw(images, note): return strip([*[x[0] for x in xs], images[0, 0]], [*names, note], inverter.size), f"{words}: {note}"
+        def draw(images, note):
+            return strip([*[x[0] for x in xs], images[0, 0]], [*names, note], inverter.size), f"{words}: {note}"
 
         result = sharpen(inverter, mixed, ask, job, draw)
         picture, _ = draw(result.images, f"mix, cosine {result.cosine.item():.2f}")
         near = ", ".join(f"{cosine(result.achieved[0], m).item():.2f} to {n}" for n, m in zip(names, maps))
-        label = (f"{words}: cosine {result.cosine.item():.2f} to the mix, {near}; the network sees {classes(inverter.backbone, result.achieved[0], 2)[0]} "
-                 f"in the picture, {classes(inverter.backbone, mixed, 2)[0]} in the mix")
+        seen, asked = (classes(inverter.backbone, c, 2)[0] for c in (result.achieved[0], mixed))
+        label = (f"{words}: cosine {result.cosine.item():.2f} to the mix, {near}; the network sees {seen} in the picture, "
+                 f"{asked} in the mix")
         job.show(picture, label, "done", 1.0, result, final=True)
 
 # %% ../nbs/10_states.ipynb #cell015
 def mix(maps, weights, mask: bytes, how: str, feather: float = 0.0):
     "The composed map."
-    if len(weights) != len(maps): raise InverterError(f"{len(weights)} weights for {len(maps)} photos: give one for each")
-    if how == "slerp" and len(maps) != 2: raise InverterError(f"slerp goes from one photo to another, there are {len(maps)}: take two, or convex")
+    if len(weights) != len(maps):
+        raise InverterError(f"{len(weights)} weights for {len(maps)} photos: give one for each")
+    if how == "slerp" and len(maps) != 2:
+        raise InverterError(f"slerp goes from one photo to another, there are {len(maps)}: take two, or convex")
     if how == "slerp" and sum(weights) > 0: mixed = slerp(*maps, weights[1] / sum(weights))
     else: mixed = convex(maps, weights, normalise=True)
     region = to_mask(mask)
@@ -145,7 +155,8 @@ def mix_in_words(names, weights, mask: bytes, how: str) -> str:
     "Such as 0.25 chelsea + 0.75 espresso, in 40 % of chelsea."
     parts = " + ".join(f"{w / sum(weights):.2f} {n}" for n, w in zip(names, weights))
     region = to_mask(mask)
-    return ("slerp of " if how == "slerp" else "") + parts + ("" if region is None else f", in {percent(region.mean().item())} of {names[0]}")
+    where = "" if region is None else f", in {percent(region.mean().item())} of {names[0]}"
+    return ("slerp of " if how == "slerp" else "") + parts + where
 
 # %% ../nbs/10_states.ipynb #cell019
 class SteeringState(State):
@@ -154,7 +165,7 @@ class SteeringState(State):
     method = Enum([m for m in METHODS if m != "cav"], "nmf", help="how concepts are found").tag(setting=True)
     count = Int(8, min=1, max=40, help="concepts to find").tag(setting=True)
     concept = Int(0, min=0, help="number of the concept that is steered").tag(setting=True)
-    strength = Float(1.0, min=-10, max=10, help="0 changes nothing").tag(setting=True)
+    strength = Float(1.0, min=-5, max=5, help="0 changes nothing").tag(setting=True)
     how = Enum(list(STEPS), "amplify", help="what is done along the concept").tag(setting=True)
     mask = MaskTrait(help="where; everywhere if nothing is painted").tag(setting=True)
 
@@ -183,21 +194,26 @@ class SteeringState(State):
         if ask.concept >= len(found): raise InverterError(f"concept {ask.concept}: there are {len(found)}, counted from 0")
         concept, where = found[ask.concept], to_mask(ask.mask)
         both = torch.cat([features, steer(features, concept, ask.strength, where, ask.how)])
-        words = f"{ask.photo.name}: {concept.name}, {ask.how} {ask.strength:+.2f}" + ("" if where is None else f" in {percent(where.mean().item())}")
+        words = f"{ask.photo.name}: concept {concept.name}, {ask.how} {ask.strength:+.2f}"
+        if where is not None: words += f" in {percent(where.mean().item())} of the picture"
 
         def draw(images, note):
-            a, b = images[:, 0]
-            cells = [x[0], a, b, (a - b).abs().mean(0)]
-            return grid(cells, captions=[ask.photo.name, "inversion", f"steered, {note}", "difference"], ncols=4, size=max(128, inverter.size),
-                        vmin=0, vmax=0.5), f"{words}: {note}"
+            cells = [x[0], *images[:, 0], difference_map(*images[:, 0])]
+            names = [ask.photo.name, "inversion", f"{ask.how} {ask.strength:g}", "difference"]
+            row = grid(cells, captions=names, ncols=4, size=max(128, inverter.size), vmin=0, vmax=0.5)
+            return row, f"{words}: {note}"
 
         result = sharpen(inverter, both, ask, job, draw)
-        job.say("another seed, for comparison", 0.95)
-        other = inverter(features, samples=1, steps=ask.steps, scale=ask.scale, seed=ask.seed + 1, cancel=job.cancel)
-        change, chance = (result.images[0] - result.images[1]).abs().mean(), (result.images[0] - other.images[0]).abs().mean()
         seen = classes(inverter.backbone, result.achieved[:, 0], 2)
-        label = (f"{words}: the pictures differ by {change:.3f}, two seeds without steering by {chance:.3f}; the network sees {seen[0]} before, {seen[1]} after")
-        job.show(draw(result.images, f"cosine {result.cosine[1].item():.2f}")[0], label, "done", 1.0, result, final=True)
+        seen = f"the network sees {seen[0]} before, {seen[1]} after"
+        if ask.strength == 0:
+            return job.show(*draw(result.images, f"nothing is changed; {seen}"), "done", 1.0, result, final=True)
+        job.show(*draw(result.images, seen), "comparing with random steps and another seed", 0.96)
+        judge = shared_judge(inverter.backbone)
+        compared = viz(inverter, x, concept, ask.strength, ask.how, where, samples=2, directions=2, seed=ask.seed,
+                       judge=judge, steps=ask.steps, scale=ask.scale, cancel=job.cancel)
+        label = f"{words}: {verdict(compared, 0).split(': ', 1)[1]}; {seen}"
+        job.show(compared.picture(), label, "done", 1.0, compared, final=True)
 
 # %% ../nbs/10_states.ipynb #cell022
 class ProbeState(State):
@@ -209,11 +225,12 @@ class ProbeState(State):
 
     def perturbed(self, x, backbone, ask, cancel):
         "The perturbed picture, and what was done to it in words."
-        if ask.perturbation in CORRUPTIONS: return corrupt(x, ask.perturbation, ask.severity, ask.seed), f"{ask.perturbation} {ask.severity}"
-        norm = ATTACKS[ask.perturbation].norm
+        name = ask.perturbation
+        if name in CORRUPTIONS: return corrupt(x, name, ask.severity, ask.seed), f"{name} {ask.severity}"
+        norm = ATTACKS[name].norm
         eps = {"Linf": ask.eps / 255, "L2": ask.eps / 8}.get(norm)
-        out = attack(backbone, x, ask.perturbation, eps=eps, seed=ask.seed, cancel=cancel).images
-        return out, ask.perturbation + {"Linf": f" {ask.eps:g}/255", "L2": f" L2 {ask.eps / 8:g}"}.get(norm, "")
+        out = attack(backbone, x, name, eps=eps, seed=ask.seed, cancel=cancel).images
+        return out, name + {"Linf": f" {ask.eps:g}/255", "L2": f" L2 {ask.eps / 8:g}"}.get(norm, "")
 
     def compute(self, ask, job):
         job.say(f"perturbing by {ask.perturbation}", 0.0)
@@ -223,18 +240,21 @@ class ProbeState(State):
         with torch.no_grad(): both = torch.cat([clean, backbone.features(other)])
         names = [ask.photo.name, words, "difference x 10", "inversion of clean", "of perturbed"]
 
-        def draw(images, note): return strip([x[0], other[0], difference(x, other)[0], *images[:, 0]], names, inverter.size), f"{ask.photo.name}, {words}: {note}"
+        def draw(images, note):
+            cells = [x[0], other[0], difference(x, other)[0], *images[:, 0]]
+            return strip(cells, names, inverter.size), f"{ask.photo.name}, {words}: {note}"
 
         result = sharpen(inverter, both, ask, job, draw)
         job.show(draw(result.images, "")[0], self.label(ask, words, result, x, other), "done", 1.0, result, final=True)
 
     def label(self, ask, words, result, x, other):
         "The probe in words: classes by the backbone and by the judge."
-        judge = self.maps.get("judge") or self.maps.put("judge", judge_for(result.backbone).to(x.device))
+        judge = shared_judge(result.backbone)
         with torch.inference_mode():
             scores = judge.classify(torch.cat([x, other])), judge.classify(result.images[:, 0])
         a, b, c, d = (f"{row[0][0]} {percent(row[0][1])}" for s in scores for row in judge.top(s, 1))
         seen, painted = classes(result.backbone, result.features), classes(result.backbone, result.achieved[:, 0])
         near = cosine(result.features[:1], result.features[1:]).item()
-        return (f"{ask.photo.name}, {words}: cosine of clean and perturbed features {near:.2f}; the network sees {seen[0]}, perturbed {seen[1]}, "
-                f"in the inversions {painted[0]} and {painted[1]}; the judge sees {a}, perturbed {b}, in the inversions {c} and {d}")
+        return (f"{ask.photo.name}, {words}: cosine of clean and perturbed features {near:.2f}; the network sees {seen[0]}, "
+                f"perturbed {seen[1]}, in the inversions {painted[0]} and {painted[1]}; the judge sees {a}, perturbed {b}, "
+                f"in the inversions {c} and {d}")

@@ -26,7 +26,9 @@ def inverter():
     """The real classes with few channels and random weights, on the bundled backbone."""
     torch.manual_seed(0)
     net = PixelDenoiser(channels=112, kept=16, size=32, width=16, dim=16, fine=16, temb=16)
-    return Inverter(net, Backbone("tf_efficientnet_lite0", "blocks.4"), dict(refine=1), dict(name="tiny"))
+    inverter = Inverter(net, Backbone("tf_efficientnet_lite0", "blocks.4"), dict(refine=1), dict(name="tiny"))
+    inverter(torch.zeros(1, 112, 14, 14), samples=1, steps=1)  # tqdm starts a thread of its own at first use
+    return inverter
 
 
 def half(rng):
