@@ -4,7 +4,10 @@
 
 # %% auto #0
 __all__ = ['CompositionError', 'at_grid', 'lerp', 'slerp', 'convex', 'soft_mask', 'paste', 'swap_channels', 'gate', 'shift',
-           'flip', 'tile', 'pool']
+           'flip', 'tile', 'pool', 'path', 'compose', 'shared_judge', 'composition_table', 'Composition', 'strip',
+           'plot_composition', 'save_composition', 'load_composition', 'advance', 'mixedness', 'off_line', 'composite',
+           'double_exposure', 'composite_table', 'ways', 'composite_summary', 'composite_answers', 'Composites',
+           'composite_strip', 'plot_composite']
 
 # %% ../nbs/07_composition.ipynb #cell002
 import base64
@@ -12,8 +15,8 @@ import io
 import json
 import math
 import weakref
-from dataclasses import dataclass, field
-from functools import cached_property, reduce
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 from pathlib import Path
 
@@ -25,19 +28,20 @@ from safetensors.torch import load_file, save_file
 
 from .images import grid
 from .backbones import Backbone, FeatureMap
-from .metrics import at_size, cosine, judge_for
+from .metrics import at_size, cosine, interval, judge_for
 from .inverter import Inversion, InverterError, choose
 
 # %% ../nbs/07_composition.ipynb #cell005
 class CompositionError(InverterError):
-    "Maps, weights or a region that can't be composed; the message says what was given, what was expected and what to do."
+    "Maps, weights or a region that can't be composed; the message says what was given, expected and to be done."
 
 
 def _parts(features, name: str = "features"):
     "A map as a plain tensor, and its prefix tokens or None."
     if not torch.is_tensor(features) or features.ndim != 4 or not features.is_floating_point() or not features.numel():
         given = f"{tuple(features.shape)} {features.dtype}" if torch.is_tensor(features) else type(features).__name__
-        raise CompositionError(f"{name}: got {given}, expected a float map (B, C, h, w): use backbone.features(images)")
+        raise CompositionError(f"{name}: got {given}, expected a float map (B, C, h, w): use "
+                               f"backbone.features(images)")
     return features.as_subclass(torch.Tensor), getattr(features, "prefix", None)
 
 
@@ -56,8 +60,8 @@ def at_grid(
 
 def _fitting(maps, names, resample: bool) -> list:
     "Maps of one shape, as pairs (data, prefix); the first one sets the grid, maps of one picture are repeated."
-    maps = [at_grid(m, maps[0].shape[2:]) if resample and torch.is_tensor(m) and m.ndim == 4 else m for m in maps]
     parts = [_parts(m, name) for m, name in zip(maps, names)]
+    if resample: parts = [_parts(at_grid(_joined(*part), parts[0][0].shape[2:])) for part in parts]
     (a, p), most = parts[0], max(len(d) for d, _ in parts)
     for name, (b, q) in zip(names[1:], parts[1:]):
         both = f"{names[0]} is a map of {tuple(a.shape)}, {name} of {tuple(b.shape)}"
@@ -66,12 +70,15 @@ def _fitting(maps, names, resample: bool) -> list:
             raise CompositionError(f"{both}: take both from the same backbone and layer, or pass resample=True")
         if (p is None) != (q is None) or p is not None and p.shape[1] != q.shape[1]:
             counts = " and ".join(str(0 if t is None else t.shape[1]) for t in (p, q))
-            raise CompositionError(f"{names[0]} and {name} carry {counts} prefix tokens: take both from the same backbone and layer")
-        if {len(a), len(b)} - {1, most}: raise CompositionError(f"{both}: give as many maps on both sides, or one on either")
-    if len(a) not in (1, most): raise CompositionError(f"{names[0]} holds {len(a)} maps, another {most}: give as many, or one")
+            raise CompositionError(f"{names[0]} and {name} carry {counts} prefix tokens: take both from the same "
+                                   f"backbone and layer")
+        if {len(a), len(b)} - {1, most}:
+            raise CompositionError(f"{both}: give as many maps on both sides, or one on either")
+    if len(a) not in (1, most):
+        raise CompositionError(f"{names[0]} holds {len(a)} maps, another {most}: give as many, or one")
     return [(d.expand(most, -1, -1, -1), None if t is None else t.expand(most, -1, -1)) for d, t in parts]
 
-# %% ../nbs/07_composition.ipynb #cell008
+# %% ../nbs/07_composition.ipynb #cell009
 def _steps(t, parts) -> tuple:
     "`t` as (B, 1, 1, 1), and parts repeated where one pair is mixed to many degrees."
     t = torch.as_tensor(t, dtype=parts[0][0].dtype, device=parts[0][0].device)
@@ -93,7 +100,7 @@ def lerp(
     t, [(a, p), (b, q)] = _steps(t, _fitting((a, b), ("a", "b"), resample))
     return _joined(torch.lerp(a, b, t), None if p is None else torch.lerp(p, q, t[:, 0]))
 
-# %% ../nbs/07_composition.ipynb #cell010
+# %% ../nbs/07_composition.ipynb #cell011
 def _slerp(a, b, t, dim: int):
     "Slerp of vectors along `dim`."
     la, lb = a.norm(dim=dim, keepdim=True), b.norm(dim=dim, keepdim=True)
@@ -115,17 +122,20 @@ def slerp(
     t, [(a, p), (b, q)] = _steps(t, _fitting((a, b), ("a", "b"), resample))
     return _joined(_slerp(a, b, t, 1), None if p is None else _slerp(p, q, t[:, 0], 2))
 
-# %% ../nbs/07_composition.ipynb #cell012
+# %% ../nbs/07_composition.ipynb #cell013
 def _simplex(weights, count: int, normalise: bool) -> torch.Tensor:
     "Weights as (P, K), each row on the simplex."
     w = torch.atleast_2d(torch.as_tensor(weights, dtype=torch.float64))
-    if w.ndim != 2 or w.shape[1] != count: raise CompositionError(f"weights of {tuple(w.shape)} for {count} maps: give one for each map")
-    if not w.isfinite().all() or (w < 0).any(): raise CompositionError(f"weights {w.tolist()}: give finite numbers, none below 0")
+    if w.ndim != 2 or w.shape[1] != count:
+        raise CompositionError(f"weights of {tuple(w.shape)} for {count} maps: give one for each map")
+    if not w.isfinite().all() or (w < 0).any():
+        raise CompositionError(f"weights {w.tolist()}: give finite numbers, none below 0")
     total = w.sum(1, keepdim=True)
     if (total == 0).any(): raise CompositionError(f"weights {w.tolist()}: at least one in a row must be above 0")
     if normalise: return w / total
     if ((total - 1).abs() > 1e-4).any():
-        raise CompositionError(f"weights sum to {total.flatten().tolist()}, expected 1: pass normalise=True to divide by the sum")
+        raise CompositionError(f"weights sum to {total.flatten().tolist()}, expected 1: pass normalise=True to divide "
+                               f"by the sum")
     return w
 
 
@@ -138,19 +148,23 @@ def convex(
     "Weighted mean of maps."
     maps = list(maps)
     if not maps: raise CompositionError("no maps given: expected one or more to mix")
-    w, parts = _simplex(weights, len(maps), normalise), _fitting(maps, [f"map {i}" for i in range(len(maps))], resample)
+    w = _simplex(weights, len(maps), normalise)
+    parts = _fitting(maps, [f"map {i}" for i in range(len(maps))], resample)
     n = len(parts[0][0])
-    if len(w) > 1 and n not in (1, len(w)): raise CompositionError(f"{len(w)} rows of weights for {n} maps each: give one row, or one for each")
+    if len(w) > 1 and n not in (1, len(w)):
+        raise CompositionError(f"{len(w)} rows of weights for {n} maps each: give one row, or one for each")
     columns = w.to(parts[0][0]).T
     data = sum(c.view(-1, 1, 1, 1) * d for c, (d, _) in zip(columns, parts))
-    return _joined(data, None if parts[0][1] is None else sum(c.view(-1, 1, 1) * p for c, (_, p) in zip(columns, parts)))
+    if parts[0][1] is None: return data
+    return FeatureMap(data, sum(c.view(-1, 1, 1) * p for c, (_, p) in zip(columns, parts)))
 
-# %% ../nbs/07_composition.ipynb #cell014
+# %% ../nbs/07_composition.ipynb #cell017
 def _box(region, grid) -> torch.Tensor:
     "How much of each cell a box covers, (h, w)."
     top, left, bottom, right = (float(v) for v in region)
     if not (0 <= top < bottom <= 1 and 0 <= left < right <= 1):
-        raise CompositionError(f"box {tuple(region)} is empty or outside: expected (top, left, bottom, right) in fractions of "
+        raise CompositionError(f"box {tuple(region)} is empty or outside: expected (top, left, bottom, right) in "
+                               f"fractions of "
                                "the side, 0 <= top < bottom <= 1, 0 <= left < right <= 1")
     def cover(low, high, n):
         edges = torch.arange(n + 1, dtype=torch.float64)
@@ -161,10 +175,12 @@ def _box(region, grid) -> torch.Tensor:
 def _mask(region, grid) -> torch.Tensor:
     "A mask brought to the grid: means over cells, or bilinear where it is coarser, (h, w) or (B, h, w)."
     m = torch.as_tensor(region).double()
-    if m.ndim not in (2, 3) or not m.numel(): raise CompositionError(f"mask of {tuple(m.shape)}: expected (H, W) or (B, H, W), or a box")
+    if m.ndim not in (2, 3) or not m.numel():
+        raise CompositionError(f"mask of {tuple(m.shape)}: expected (H, W) or (B, H, W), or a box")
     if not m.isfinite().all() or m.min() < 0 or m.max() > 1:
         raise CompositionError(f"mask has values from {m.min():.3g} to {m.max():.3g}: expected 0 to 1")
-    if (m.flatten(-2).amax(-1) == 0).any(): raise CompositionError(f"empty mask of {tuple(m.shape)}: nothing is above 0; mark at least one pixel")
+    if (m.flatten(-2).amax(-1) == 0).any():
+        raise CompositionError(f"empty mask of {tuple(m.shape)}: nothing is above 0; mark at least one pixel")
     finer = m.shape[-2] >= grid[0] and m.shape[-1] >= grid[1]
     four = m.view(-1, 1, *m.shape[-2:])
     four = F.adaptive_avg_pool2d(four, tuple(grid)) if finer else F.interpolate(four, tuple(grid), mode="bilinear")
@@ -177,10 +193,13 @@ def soft_mask(
     feather: float = 0,  # width of the soft edge in fractions of the side
 ) -> torch.Tensor:  # float32 in [0, 1], (h, w) or (B, h, w)
     "A region on the grid of a map."
-    if not isinstance(feather, (int, float)) or not 0 <= feather <= 1: raise CompositionError(f"feather={feather!r}: give 0 to 1, a fraction of the side")
-    is_box = isinstance(region, (tuple, list)) and len(region) == 4 and all(isinstance(v, (int, float)) for v in region)
+    if not isinstance(feather, (int, float)) or not 0 <= feather <= 1:
+        raise CompositionError(f"feather={feather!r}: give 0 to 1, a fraction of the side")
+    four = isinstance(region, (tuple, list)) and len(region) == 4
+    is_box = four and all(isinstance(v, (int, float)) for v in region)
     if not is_box and not isinstance(region, (torch.Tensor, np.ndarray)):
-        raise CompositionError(f"region {region!r}: expected a box (top, left, bottom, right) or a mask (H, W) as an array or tensor")
+        raise CompositionError(f"region {region!r}: expected a box (top, left, bottom, right) or a mask (H, W) as an "
+                               f"array or tensor")
     m = _box(region, grid) if is_box else _mask(region, grid)
     if feather:
         def blur(n):
@@ -189,7 +208,7 @@ def soft_mask(
         m = blur(grid[0]) @ m @ blur(grid[1]).T
     return m.float().clamp(0, 1)
 
-# %% ../nbs/07_composition.ipynb #cell015
+# %% ../nbs/07_composition.ipynb #cell018
 def paste(
     target: torch.Tensor,  # (B, C, h, w); its prefix tokens stay
     source: torch.Tensor,  # the same shape
@@ -200,10 +219,11 @@ def paste(
     "The target with a region of the source, at the same place."
     (a, p), (b, _) = _fitting((target, source), ("target", "source"), resample)
     m = soft_mask(region, a.shape[2:], feather).to(a)
-    if m.ndim == 3 and len(m) not in (1, len(a)): raise CompositionError(f"{len(m)} masks for {len(a)} maps: give one, or one for each")
+    if m.ndim == 3 and len(m) not in (1, len(a)):
+        raise CompositionError(f"{len(m)} masks for {len(a)} maps: give one, or one for each")
     return _joined(torch.lerp(a, b, m.view(-1, 1, *m.shape[-2:])), p)
 
-# %% ../nbs/07_composition.ipynb #cell017
+# %% ../nbs/07_composition.ipynb #cell022
 def swap_channels(
     a: torch.Tensor,  # (B, C, h, w)
     b: torch.Tensor,  # the same shape
@@ -214,10 +234,14 @@ def swap_channels(
     (a, p), (b, q) = _fitting((a, b), ("a", "b"), resample)
     count = a.shape[1]
     picked = torch.zeros(count, dtype=torch.bool)
-    index = channels if isinstance(channels, slice) else torch.as_tensor(list(channels) if not torch.is_tensor(channels) else channels.cpu())
+    index = channels if isinstance(channels, slice) or torch.is_tensor(channels) else torch.as_tensor(list(channels))
+    if torch.is_tensor(index): index = index.cpu()
     if torch.is_tensor(index) and index.numel():
-        fits = len(index) == count if index.dtype == torch.bool else not index.is_floating_point() and -count <= index.min() and index.max() < count
-        if not fits: raise CompositionError(f"channels {channels!r}: expected numbers below {count}, the channels of these maps, or {count} bools")
+        if index.dtype == torch.bool: fits = len(index) == count
+        else: fits = not index.is_floating_point() and -count <= index.min() and index.max() < count
+        if not fits:
+            raise CompositionError(f"channels {channels!r}: expected numbers below {count}, the channels of these "
+                                   f"maps, or {count} bools")
     if not torch.is_tensor(index) or index.numel(): picked[index] = True
     picked = picked.to(a.device)
     return _joined(torch.where(picked.view(1, -1, 1, 1), b, a), None if p is None else torch.where(picked, q, p))
@@ -238,11 +262,13 @@ def gate(
     choose(by, ("map", "position"), "way to gate")
     if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= data.shape[1]:
         raise CompositionError(f"k={k!r}: give a whole number from 1 to {data.shape[1]}, the number of channels")
-    if by == "position": return _joined(data * _strongest(data.abs(), k, 1), None if prefix is None else prefix * _strongest(prefix.abs(), k, 2))
+    if by == "position":
+        tokens = None if prefix is None else prefix * _strongest(prefix.abs(), k, 2)
+        return _joined(data * _strongest(data.abs(), k, 1), tokens)
     kept = _strongest(data.square().mean((2, 3)), k, 1)
     return _joined(data * kept[:, :, None, None], None if prefix is None else prefix * kept[:, None])
 
-# %% ../nbs/07_composition.ipynb #cell019
+# %% ../nbs/07_composition.ipynb #cell026
 def shift(
     features: torch.Tensor,  # (B, C, h, w)
     rows: int = 0,  # cells down, negative: up
@@ -252,7 +278,8 @@ def shift(
     "Move the map by whole cells."
     data, prefix = _parts(features)
     choose(fill, ("wrap", "edge", "zero"), "fill")
-    if any(isinstance(v, bool) or not isinstance(v, int) for v in (rows, cols)): raise CompositionError(f"shift by {rows!r}, {cols!r}: give whole cells")
+    if any(isinstance(v, bool) or not isinstance(v, int) for v in (rows, cols)):
+        raise CompositionError(f"shift by {rows!r}, {cols!r}: give whole cells")
     if fill == "wrap": return _joined(data.roll((rows, cols), (2, 3)), prefix)
     for dim, by in ((2, rows), (3, cols)):
         n = data.shape[dim]
@@ -271,7 +298,7 @@ def flip(
     data, prefix = _parts(features)
     return _joined(data.flip(3 if choose(axis, ("left-right", "up-down"), "axis") == "left-right" else 2), prefix)
 
-# %% ../nbs/07_composition.ipynb #cell020
+# %% ../nbs/07_composition.ipynb #cell027
 def tile(
     features: torch.Tensor,  # (B, C, h, w)
     n: int = 2,  # times in each direction
@@ -280,7 +307,8 @@ def tile(
     "A part of the map, n times n times."
     data, prefix = _parts(features)
     h, w = data.shape[2:]
-    if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= min(h, w): raise CompositionError(f"n={n!r}: give a whole number from 1 to {min(h, w)}, the cells of a side")
+    if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= min(h, w):
+        raise CompositionError(f"n={n!r}: give a whole number from 1 to {min(h, w)}, the cells of a side")
     covered = _box(box, (h, w)) > 0.5  # a cell belongs to the box if more than half of it does
     if not covered.any(): raise CompositionError(f"box {tuple(box)} covers no cell of a {h}x{w} grid: make it larger")
     part = data[:, :, covered.any(1)][:, :, :, covered.any(0)]
@@ -295,5 +323,520 @@ def pool(
     "What survives average pooling, copied back over the grid."
     data, prefix = _parts(features)
     if isinstance(cells, bool) or not isinstance(cells, int) or not 1 <= cells <= min(data.shape[2:]):
-        raise CompositionError(f"cells={cells!r}: give a whole number from 1 to {min(data.shape[2:])}, the cells of a side")
+        raise CompositionError(f"cells={cells!r}: give a whole number from 1 to {min(data.shape[2:])}, the cells of a "
+                               f"side")
     return _joined(F.interpolate(F.adaptive_avg_pool2d(data, cells), data.shape[2:], mode="nearest-exact"), prefix)
+
+# %% ../nbs/07_composition.ipynb #cell035
+def _sources(inverter, sources) -> tuple:
+    "Feature maps (K, C, h, w), and the photos that they come from or None; an error names both sides."
+    b, maps, photos = inverter.backbone, [], []
+    where, wanted = f"{b.name} {b.layer}", (b.channels, *b.grid)
+    for i, s in enumerate([sources] if torch.is_tensor(sources) else list(sources)):
+        if isinstance(s, Inversion):
+            if (s.settings["backbone"], s.settings["layer"]) != (b.name, b.layer):
+                raise CompositionError(f"source {i} has features of {s.settings['backbone']} {s.settings['layer']}, "
+                                       f"this inverter takes {where}")
+            s = s.features
+        elif torch.is_tensor(s) and s.ndim == 3: s = s[None]
+        if torch.is_tensor(s) and s.ndim == 4 and s.shape[1] == 3 != b.channels:
+            photos.append(at_size(s.to(inverter.device), b.size))
+            with torch.no_grad(): s = b.features(photos[-1])
+        _parts(s, f"source {i}")
+        if tuple(s.shape[1:]) != wanted:
+            raise CompositionError(f"source {i} is a map of {tuple(s.shape)}, {where} has (B, "
+                                   f"{', '.join(map(str, wanted))})")
+        maps.append(s.to(inverter.device))
+    maps, photos = torch.cat(maps), torch.cat(photos) if photos else None
+    if len(maps) < 2: raise CompositionError(f"{len(maps)} source: give two or more photos or maps")
+    return maps, photos if photos is not None and len(photos) == len(maps) else None
+
+# %% ../nbs/07_composition.ipynb #cell036
+def _weights(alphas, weights, count: int, normalise: bool) -> torch.Tensor:
+    "One row of weights a point, (P, K)."
+    if weights is not None: return _simplex(weights, count, normalise)
+    if count != 2: raise CompositionError(f"{count} sources: give weights=, one row of {count} for each point")
+    if isinstance(alphas, int):
+        if alphas < 2: raise CompositionError(f"alphas={alphas}: give 2 points or more, or a list of values")
+        alphas = torch.linspace(0, 1, alphas, dtype=torch.float64)
+    t = torch.as_tensor(alphas, dtype=torch.float64)
+    if t.ndim != 1 or not t.numel() or not ((t >= 0) & (t <= 1)).all():
+        raise CompositionError(f"alphas={alphas}: give a number of points, or values from 0 to 1")
+    return torch.stack([1 - t, t], 1)
+
+
+def path(
+    sources: torch.Tensor,  # (K, C, h, w)
+    weights: torch.Tensor,  # (P, K), rows on the simplex
+    how="lerp",  # "lerp", "slerp" (two sources), or a function (a, b, t) of two maps and a number
+    region=None,  # mix only here, the rest stays that of the first source; see `soft_mask`
+    feather: float = 0,
+) -> torch.Tensor:  # (P, C, h, w)
+    "The composed maps along a path."
+    one = [sources[i:i + 1] for i in range(len(sources))]
+    if how != "lerp" and len(one) != 2:
+        raise CompositionError(f"how={how!r} with {len(one)} sources: use how='lerp', or two sources")
+    t = weights[:, 1].tolist()
+    if callable(how): mixed = torch.cat([how(*one, v) for v in t])
+    elif choose(how, ("lerp", "slerp"), "how (or give a function)") == "slerp": mixed = slerp(*one, t)
+    else: mixed = lerp(*one, t) if len(one) == 2 else convex(one, weights)
+    return mixed if region is None else paste(one[0], mixed, region, feather)
+
+# %% ../nbs/07_composition.ipynb #cell037
+def compose(
+    inverter,
+    sources,  # photos (K, 3, H, W), maps (K, C, h, w), or a list of photos, maps and inversions
+    alphas=11,  # for two sources: number of points, or values from 0 (the first) to 1 (the second)
+    how="lerp",  # as in `path`
+    weights=None,  # (P, K) instead of alphas, rows on the simplex
+    normalise: bool = False,  # divide each row of weights by its sum
+    region=None,  # mix only here; a box in fractions or a mask, see `soft_mask`
+    feather: float = 0,  # width of the region's soft edge, in fractions of the side
+    samples: int = 1,  # pictures a point
+    seed: int = 0,  # sample j of every point uses seed + j
+    names=None,  # of the sources, for tables and captions; default A, B, ...
+    photos: torch.Tensor | None = None,  # of the sources, where they are given as maps
+    judge: Backbone | None = None,  # default: `judge_for` the backbone
+    **settings,  # of the inverter: steps, scale, refine, callback, cancel, ...
+):  # -> Composition
+    "Paint the way from source to source."
+    maps, own = _sources(inverter, sources)
+    photos = own if photos is None else photos
+    names = list(names) if names is not None else [chr(65 + i) for i in range(len(maps))]
+    if len(names) != len(maps) or len(set(names)) != len(names):
+        raise CompositionError(f"names {names} for {len(maps)} sources: give one each, all different")
+    if photos is not None and len(photos) != len(maps):
+        raise CompositionError(f"{len(photos)} photos for {len(maps)} sources: give one each")
+    w = _weights(alphas, weights, len(maps), normalise)
+    inversion = inverter(path(maps, w.to(maps.device), how, region, feather), samples=samples, seed=seed, **settings)
+    return Composition(inversion, maps, w, names, how, region, feather, photos, judge)
+
+# %% ../nbs/07_composition.ipynb #cell039
+_JUDGES = weakref.WeakKeyDictionary()
+
+
+def shared_judge(backbone: Backbone) -> Backbone:
+    "The judge for a backbone, made once."
+    if backbone not in _JUDGES: _JUDGES[backbone] = judge_for(backbone).to(backbone.mean.device)
+    return _JUDGES[backbone]
+
+
+def _says(net, maps) -> torch.Tensor:
+    "Class probabilities of feature maps."
+    return torch.cat([net.logits(m) for m in maps.split(32)]).softmax(-1)
+
+
+def _all_in_top5(p, classes) -> torch.Tensor:
+    "Are all of these classes, (K,) or (M, K), among the five likeliest? (M,)"
+    return (p.topk(5, -1).indices[:, :, None] == classes.view(-1, 1, classes.shape[-1])).any(1).all(-1)
+
+
+def _judge_view(c, judge, flat) -> tuple:
+    "The judge's probabilities of pictures, its classes for the sources, and its cosines."
+    maps, n, columns = torch.cat([judge.features(x) for x in flat.split(32)]), c.images.shape[1], {}
+    if c.photos is None:
+        if len(judge.classes) != len(c.inversion.backbone.classes):
+            raise CompositionError("without photos the judge needs the backbone's classes: give photos=")
+        return _says(judge, maps), _says(c.inversion.backbone, c.sources).argmax(-1), columns
+    own = judge.features(c.photos)
+    if c.how in ("lerp", "slerp"):
+        mixed = path(own, c.weights.to(own.device), c.how, c.region, c.feather)
+        columns["judge_cosine"] = cosine(maps, mixed.repeat_interleave(n, 0))
+    columns |= {f"judge_cosine_{name}": cosine(maps, own[k]) for k, name in enumerate(c.names)}
+    return _says(judge, maps), _says(judge, own).argmax(-1), columns
+
+# %% ../nbs/07_composition.ipynb #cell040
+@torch.inference_mode()
+def composition_table(c) -> pd.DataFrame:
+    "One row a picture: what was asked, what came out, and what network and judge see."
+    inversion, net, judge = c.inversion, c.inversion.backbone, c.judge or shared_judge(c.inversion.backbone)
+    (p, n), flat = c.images.shape[:2], c.images.flatten(0, 1)
+    achieved, wanted = inversion.achieved.flatten(0, 1), inversion.features.repeat_interleave(n, 0)
+    columns = dict(point=torch.arange(p).repeat_interleave(n), alpha=c.alphas.repeat_interleave(n),
+                   sample=torch.arange(n).repeat(p),
+                   seed=(inversion.settings["seed"] + inversion.draws).flatten(), cosine=cosine(achieved, wanted))
+    for k, name in enumerate(c.names):
+        columns |= {f"cosine_{name}": cosine(achieved, c.sources[k]),
+                    f"asked_cosine_{name}": cosine(wanted, c.sources[k])}
+    classes = _says(net, c.sources).argmax(-1)
+    judged, judge_classes, more = _judge_view(c, judge, flat)
+    asked = _says(net, inversion.features).repeat_interleave(n, 0)
+    for who, q, own, labels in (("asked", asked, classes, net), ("network", _says(net, achieved), classes, net),
+                                ("judge", judged, judge_classes, judge)):
+        columns |= {f"{who}_p_{name}": q[:, own[k]] for k, name in enumerate(c.names)}
+        columns |= {f"{who}_top5": _all_in_top5(q, own), f"{who}_top1": [labels.classes[i]
+                                                                         for i in q.argmax(-1).tolist()]}
+    return pd.DataFrame({k: v.cpu().numpy() if torch.is_tensor(v) else v for k, v in {**columns, **more}.items()})
+
+# %% ../nbs/07_composition.ipynb #cell042
+@dataclass(repr=False)
+class Composition:
+    "A path between sources: the composed maps, their pictures, and what network and judge see in them."
+    inversion: Inversion  # row p is point p of the path
+    sources: torch.Tensor  # (K, C, h, w)
+    weights: torch.Tensor  # (P, K)
+    names: list  # of the sources
+    how: object = "lerp"  # or "slerp", or a function
+    region: object = None  # where the sources were mixed: a box, a mask, or None for everywhere
+    feather: float = 0
+    photos: torch.Tensor | None = None  # of the sources, (K, 3, H, W), where they are known
+    judge: Backbone | None = None  # None: the default one
+
+    @property
+    def images(self): return self.inversion.images  # (P, N, 3, size, size)
+
+    @property
+    def features(self): return self.inversion.features  # composed, (P, C, h, w)
+
+    @property
+    def alphas(self):
+        "The place on the path, (P,): weight of the second of two sources, else 0 to 1 evenly."
+        if len(self.names) == 2: return self.weights[:, 1]
+        return torch.linspace(0, 1, len(self.weights), dtype=torch.float64)
+
+    @cached_property
+    def table(self): return composition_table(self)  # a row a picture; computed when it is first asked for
+
+    def strip(self, size=None): return strip(self, size)
+    def plot(self, axes=None): return plot_composition(self, axes)
+    def save(self, folder, overwrite=False): return save_composition(self, folder, overwrite)
+
+    @staticmethod
+    def load(folder, backbone=None, judge=None): return load_composition(folder, backbone, judge)
+
+    def __repr__(self):
+        s, how = self.inversion.settings, self.how if isinstance(self.how, str) else "a function"
+        place = "" if self.region is None else ", in a region"
+        return (f"{' to '.join(self.names)} by {how}{place} · {len(self.images)} points x {self.images.shape[1]} · "
+                f"{s['backbone']} {s['layer']} · "
+                f"cosine {self.inversion.cosine.min():.2f} to {self.inversion.cosine.max():.2f} · "
+                f"steps {s['steps']}, refine {s['refine']}, seed {s['seed']} · {s['seconds']:.1f} s")
+
+    def _repr_html_(self): return _html(self.strip(), f"filmstrip from {' to '.join(self.names)}", repr(self))
+
+# %% ../nbs/07_composition.ipynb #cell044
+def _html(image, alt: str, text: str) -> str:
+    "A picture and a line below it."
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=70)
+    return f"<img alt='{alt}' src='data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}'/><br/>{text}"
+
+
+def strip(
+    c,  # a Composition
+    size: int | None = None,  # px of a cell
+):  # PIL image
+    "The filmstrip of a composition."
+    (p, n), net, two = c.images.shape[:2], c.inversion.backbone, len(c.names) == 2
+    with torch.inference_mode(): scores = net.logits(c.inversion.achieved.flatten(0, 1))
+    top = [row[0][0] for row in net.top(scores, 1)]
+    ends = [] if c.photos is None else list(at_size(c.photos, c.images.shape[-1]).cpu())
+    rows, notes = [], []
+    for j in range(n):
+        place = [f"α {w[1]:.2f}" if two else "/".join(f"{v:.2g}" for v in w) for w in c.weights.tolist()]
+        film = [f"{place[i]} · {c.inversion.cosine[i, j]:.2f}\n{top[i * n + j]}" for i in range(p)]
+        before, after = (ends[:1], ends[1:]) if two else (ends, [])
+        rows.append([*before, *c.images[:, j].cpu(), *after])
+        notes.append([*c.names[:len(before)], *film, *(c.names[1:] if after else [])])
+    return grid(rows, captions=notes, size=size or (96 if p > 7 else c.images.shape[-1]), fontsize=11)
+
+# %% ../nbs/07_composition.ipynb #cell045
+def plot_composition(c, axes=None):
+    "Class probabilities along the path (asked, network, judge) and cosines; returns the four axes."
+    import matplotlib.pyplot as plt
+    import seaborn as sns
+    if axes is None: axes = plt.subplots(1, 4, figsize=(15, 3.2), layout="constrained")[1]
+    titles = {"asked": "network, of the composed map", "network": "network, of the picture",
+              "judge": "judge, of the picture"}
+    groups = [(title, "class probability", {f"{who}_p_{name}": f"class of {name}" for name in c.names})
+              for who, title in titles.items()]
+    groups.append(("features of the picture", "cosine", {**{f"cosine_{name}": f"to {name}" for name in c.names},
+                                                         "cosine": "to the composed map"}))
+    for ax, (title, label, columns) in zip(axes, groups):
+        long = c.table[["alpha", *columns]].rename(columns=columns).melt("alpha", var_name="of", value_name=label)
+        sns.lineplot(long, x="alpha", y=label, hue="of", style="of", markers=True, errorbar=("ci", 95), seed=0, ax=ax)
+        ax.set(title=title, ylim=(-0.05 if label == "cosine" else -0.02, 1.02))
+        ax.legend(title=None, fontsize="small")
+    return axes
+
+# %% ../nbs/07_composition.ipynb #cell046
+def save_composition(c, folder, overwrite: bool = False) -> Path:
+    "Pictures, features, settings, table and filmstrip in a folder; a result there is an error unless `overwrite`."
+    folder = c.inversion.save(folder, overwrite)
+    tensors = {"sources": c.sources.as_subclass(torch.Tensor), "weights": c.weights}
+    if hasattr(c.sources, "prefix"): tensors["prefix"] = c.sources.prefix
+    if c.photos is not None: tensors["photos"] = c.photos
+    box = isinstance(c.region, (tuple, list))
+    if c.region is not None and not box: tensors["region"] = torch.as_tensor(c.region).float()
+    save_file({k: v.contiguous().cpu() for k, v in tensors.items()}, folder / "composition.safetensors")
+    how = c.how if isinstance(c.how, str) else getattr(c.how, "__name__", type(c.how).__name__)
+    facts = dict(names=c.names, how=how, region=list(c.region) if box else None, feather=c.feather)
+    (folder / "composition.json").write_text(json.dumps(facts, indent=1) + "\n")
+    c.table.to_csv(folder / "table.csv", index=False)
+    c.strip().save(folder / "strip.png")
+    return folder
+
+
+def load_composition(folder, backbone: Backbone | None = None, judge: Backbone | None = None):
+    "Read what `save_composition` wrote; give the backbone if a table or a strip is wanted."
+    folder = Path(folder)
+    if not (folder / "composition.json").exists():
+        raise CompositionError(f"{folder} holds no composition.json: give a folder that Composition.save wrote")
+    facts = json.loads((folder / "composition.json").read_text())
+    tensors = load_file(folder / "composition.safetensors")
+    region = tensors.get("region") if facts["region"] is None else tuple(facts["region"])
+    return Composition(Inversion.load(folder, backbone), _joined(tensors["sources"], tensors.get("prefix")),
+                       tensors["weights"], facts["names"],
+                       facts["how"], region, facts["feather"], tensors.get("photos"), judge)
+
+# %% ../nbs/07_composition.ipynb #cell059
+def advance(
+    film: torch.Tensor,  # pictures along a path, (P, 3, H, W), the ends first and last
+    cells: int = 1,  # of a side
+) -> tuple:  # (P, cells, cells), and the cells' shares of the squared difference, (cells, cells)
+    "How far each cell of each picture has gone from the first picture to the last: 0 to 1 on the line between."
+    way = film[-1:] - film[:1]
+    def over(v): return F.adaptive_avg_pool2d(v.sum(1, keepdim=True), cells)[:, 0]
+    energy = over(way.square())
+    if not energy.sum() > 0:
+        raise CompositionError("the first and the last picture are the same: there is no way between them")
+    return over((film - film[:1]) * way) / energy.clamp(min=1e-12), energy[0] / energy.sum()
+
+
+def mixedness(
+    film: torch.Tensor,  # (P, 3, H, W), the ends first and last
+    alphas: torch.Tensor,  # (P,), from 0 to 1
+    cells: int = 1,  # of a side
+) -> float:
+    "1 where the pictures (or their cells) crossfade from end to end, 0 where they switch."
+    u, share = advance(film, cells)
+    u = u.clamp(0, 1)
+    return ((4 * u * (1 - u) * share).sum((1, 2)).mean() / (4 * alphas * (1 - alphas)).mean()).item()
+
+
+def off_line(film: torch.Tensor) -> torch.Tensor:
+    "Distance of each picture from the line between the ends, in halves of its length, (P,)."
+    way, (u, _) = film[-1:] - film[:1], advance(film)
+    return 2 * (film - film[:1] - u[:, :, :, None] * way).flatten(1).norm(dim=1) / way.norm()
+
+# %% ../nbs/07_composition.ipynb #cell062
+def _ends_and_pairs(photos, pairs, alphas) -> tuple:
+    "Checked pairs and the points of a path, ends included."
+    n = len(photos)
+    pairs = list(combinations(range(n), 2)) if pairs is None else [tuple(p) for p in pairs]
+    bad = [p for p in pairs if len(p) != 2 or p[0] == p[1] or not all(isinstance(i, int) and 0 <= i < n for i in p)]
+    if bad or not pairs:
+        raise CompositionError(f"pairs {bad or pairs} of {n} photos: give pairs of two different numbers from 0 to "
+                               f"{n - 1}")
+    t = _weights(alphas, None, 2, False)[:, 1]
+    t = torch.unique(torch.cat([t, torch.tensor([0.0, 1.0], dtype=t.dtype)]))
+    if len(t) < 3: raise CompositionError(f"alphas={alphas}: give at least one value between 0 and 1")
+    return pairs, t
+
+
+def composite(
+    inverter,
+    photos: torch.Tensor,  # (M, 3, H, W)
+    pairs=None,  # [(i, j), ...] of photos; default: all
+    alphas=5,  # number of points with the ends, or values between 0 and 1
+    seeds=(0,),  # each way is painted once for each
+    how: str = "lerp",  # as in `path`
+    names=None,  # of the photos
+    judge: Backbone | None = None,  # default: `judge_for` the backbone
+    **settings,  # of the inverter
+):  # -> Composites
+    "Paint the ways between many pairs of photos, each photo's own map only once."
+    pairs, t = _ends_and_pairs(photos, pairs, alphas)
+    seeds, names = list(seeds), [str(i) for i in range(len(photos))] if names is None else list(names)
+    if not seeds or len(names) != len(photos):
+        raise CompositionError(f"{len(seeds)} seeds, {len(names)} names for {len(photos)} photos: give a seed or "
+                               f"more, one name each")
+    maps, photos = _sources(inverter, photos)
+    mixed = [path(maps[list(pair)], torch.stack([1 - t, t], 1)[1:-1], how) for pair in pairs]
+    wanted, inside = torch.cat([maps, *mixed]), len(t) - 2
+    results = [inverter(wanted, samples=1, seed=s, **settings) for s in seeds]
+    between = len(maps) + torch.arange(len(pairs) * inside).view(-1, inside)
+    rows = torch.cat([torch.tensor(pairs)[:, :1], between, torch.tensor(pairs)[:, 1:]], 1)
+    judge = judge or shared_judge(inverter.backbone)
+    images, achieved = (torch.stack([getattr(r, k)[:, 0] for r in results], 1) for k in ("images", "achieved"))
+    c = Composites(images, wanted, achieved, rows, t, pairs, seeds, names, how, photos, results[0].settings)
+    c.table = composite_table(c, inverter.backbone, judge)
+    c.ways = ways(c)
+    return c
+
+# %% ../nbs/07_composition.ipynb #cell063
+def _views(c, backbone, judge) -> dict:
+    "Who sees what: class probabilities of all maps or pictures, (rows, seeds, classes), and the photos' classes."
+    n, s = c.images.shape[:2]
+    with torch.inference_mode():
+        own, seen = _says(backbone, c.features), _says(backbone, c.achieved.flatten(0, 1)).unflatten(0, (n, s))
+        judged = torch.cat([judge.classify(x) for x in c.images.flatten(0, 1).split(32)]).softmax(-1).unflatten(0,
+                                                                                                                (n, s))
+        classes, judge_classes = own[:len(c.photos)].argmax(-1), judge.classify(c.photos).argmax(-1)
+    return dict(asked=(own[:, None].expand(-1, s, -1), classes), network=(seen, classes),
+                judge=(judged, judge_classes))
+
+
+@torch.inference_mode()
+def double_exposure(c, backbone, pair, wanted, classes) -> dict:
+    "The photos of a pair mixed pixel by pixel: cosine of their maps to the mixed maps, and are both classes seen?"
+    i, j = pair
+    maps = backbone.features(torch.lerp(c.photos[i], c.photos[j], c.alphas.to(c.photos).view(-1, 1, 1, 1)))
+    both = _all_in_top5(_says(backbone, maps), classes).float()
+    return dict(double=cosine(maps, wanted), double_both=both if classes[0] != classes[1] else math.nan)
+
+
+def composite_table(c, backbone, judge) -> pd.DataFrame:
+    "One row a pair, point and seed."
+    views, tables = _views(c, backbone, judge), []
+    for pair, row in zip(c.pairs, c.rows):
+        for j, seed in enumerate(c.seeds):
+            got, film = c.achieved[row, j], c.images[row, j]
+            near, wanted = cosine(got, c.features[row]), c.features[row]
+            to = [cosine(got, wanted[k]) for k in (0, -1)]
+            nearer = torch.stack([cosine(got[k], wanted) for k in (0, -1)]).amax(0)
+            columns = dict(pair=" + ".join(c.names[i] for i in pair), a=c.names[pair[0]], b=c.names[pair[1]],
+                           alpha=c.alphas, seed=seed, cosine=near,
+                           cosine_a=to[0], cosine_b=to[1], real=near[[0, -1]].mean().item(),
+                           parent=nearer, advance=advance(film)[0].flatten(), off=off_line(film))
+            for who, (p, classes) in views.items():
+                own, p = classes[list(pair)], p[row, j]
+                both = _all_in_top5(p, own).float() if own[0] != own[1] else math.nan
+                columns |= {f"{who}_p_a": p[:, own[0]], f"{who}_p_b": p[:, own[1]], f"{who}_both": both,
+                            f"{who}_any": (p.topk(5, -1).indices[:, :, None] == own).flatten(1).any(1)}
+            columns |= double_exposure(c, backbone, pair, wanted, views["asked"][1][list(pair)])
+            tables.append(pd.DataFrame({k: v.cpu().numpy() if torch.is_tensor(v) else v for k, v in columns.items()}))
+    return pd.concat(tables, ignore_index=True)
+
+# %% ../nbs/07_composition.ipynb #cell064
+def _look(off: float, cells: float, picture: float) -> str:
+    "What a way looks like, see above."
+    if off > 1.35: return "neither"
+    return "superposition" if cells >= 0.5 else "mosaic" if picture >= 0.5 else "switch"
+
+
+def ways(c) -> pd.DataFrame:
+    "One row a pair and seed: how mixed its pictures are, and the verdicts."
+    middle, out = c.middle, []
+    for pair, row in zip(c.pairs, c.rows):
+        for j, seed in enumerate(c.seeds):
+            name, film, t = " + ".join(c.names[i] for i in pair), c.images[row, j].cpu(), c.alphas.float()
+            at = c.table[(c.table.pair == name) & (c.table.seed == seed) & (c.table.alpha == middle)].iloc[0]
+            cells, whole = mixedness(film, t, 16), mixedness(film, t)
+            # one class for both parents can't be told apart
+            if math.isnan(at.judge_both): seen = "same class"
+            else: seen = "both" if at.judge_both else "one" if at.judge_any else "neither"
+            out.append(dict(pair=name, seed=seed, mixed_cells=cells, mixed_picture=whole, off=at.off,
+                            look=_look(at.off, cells, whole), classes=seen))
+    return pd.DataFrame(out)
+
+# %% ../nbs/07_composition.ipynb #cell066
+def composite_summary(c) -> pd.DataFrame:
+    "The three questions in numbers: mean over pairs, interval, number of pairs."
+    inside = c.table[(c.table.alpha > 0) & (c.table.alpha < 1)]
+    worst = c.table.cosine[(c.table.alpha == 0) | (c.table.alpha == 1)].min()
+    inside = inside.assign(gap=inside.cosine - inside.real, gain=inside.cosine - inside.parent,
+                           near=inside.cosine >= worst)
+    means, middle, look = (frame.groupby("pair").mean(numeric_only=True)
+                           for frame in (inside, inside[inside.alpha == c.middle], c.ways))
+    at = f"at α = {c.middle:.2g}"
+    lines = {"cosine, real maps": means.real, "cosine, mixed maps": means.cosine, "mixed minus real": means.gap,
+             f"mixed minus the nearer parent's picture, {at}": middle.gain,
+             f"cosine, double exposure to the mixed map, {at}": middle.double,
+             "share as near as real maps": means.near,
+             **{f"both classes in top-5, {who}, {at}": middle[f"{who}_both"].dropna()
+                for who in ("asked", "network", "judge", "double")},
+             "mixed, cell by cell": look.mixed_cells, "mixed, whole picture": look.mixed_picture,
+             f"off the line, {at}": look.off}
+    rows = {k: (*interval(v), len(v)) if len(v) else (math.nan, math.nan, math.nan, 0) for k, v in lines.items()}
+    return pd.DataFrame(rows, index=["mean", "low", "high", "pairs"]).T
+
+# %% ../nbs/07_composition.ipynb #cell067
+def composite_answers(c) -> dict:
+    "The three questions answered in words, by the intervals of the summary."
+    s, at = c.summary, f"at α = {c.middle:.2g}"
+    gap, gain = s.loc["mixed minus real"], s.loc[f"mixed minus the nearer parent's picture, {at}"]
+    if gap.high >= 0: first = "yes: no farther than the photos' own maps"
+    elif gain.low > 0: first = "in part: farther than the photos' own maps, nearer than either parent's picture"
+    else: first = "no: painting one of the parents would be as near"
+    both = {who: s.loc[f"both classes in top-5, {who}, {at}", "mean"]
+            for who in ("asked", "network", "judge", "double")}
+    second = ", ".join(f"{who} {'no pair to tell' if math.isnan(v) else f'{v:.0%}'}" for who, v in both.items())
+    third = ", ".join(f"{n} {look}" for look, n in c.ways.look.value_counts().items())
+    return {"can the inverter realise a mixed map?": f"{first} ({gap['mean']:+.3f} and {gain['mean']:+.3f})",
+            f"both parents' classes in the top-5, {at}?": second, "superposition or switch?": third}
+
+# %% ../nbs/07_composition.ipynb #cell068
+@dataclass(repr=False)
+class Composites:
+    "Ways between many pairs of photos: `table` (a row a picture), `ways` (a row a pair and seed), `summary`."
+    images: torch.Tensor  # (R, S, 3, size, size): the photos' own maps first, then the mixtures; S seeds
+    features: torch.Tensor  # asked for, (R, C, h, w)
+    achieved: torch.Tensor  # (R, S, C, h, w)
+    rows: torch.Tensor  # (pairs, points), rows of the above along each way
+    alphas: torch.Tensor  # (points,)
+    pairs: list
+    seeds: list
+    names: list  # of the photos
+    how: str
+    photos: torch.Tensor
+    settings: dict
+    table: pd.DataFrame | None = None
+    ways: pd.DataFrame | None = None
+
+    @property
+    def middle(self): return self.alphas[(self.alphas - 0.5).abs().argmin()].item()
+
+    @cached_property
+    def summary(self): return composite_summary(self)
+
+    @property
+    def answers(self): return composite_answers(self)
+
+    def strip(self, pairs=4, size=104): return composite_strip(self, pairs, size)
+    def plot(self, axes=None): return plot_composite(self, axes)
+
+    def __repr__(self):
+        s, counts = self.settings, {k: ", ".join(f"{n} {v}" for v, n in self.ways[k].value_counts().items())
+                                    for k in ("look", "classes")}
+        return (f"{len(self.pairs)} pairs by {self.how} x {len(self.alphas)} points x {len(self.seeds)} seeds · "
+                f"{s['backbone']} {s['layer']} · "
+                f"look: {counts['look']} · parents' classes seen by the judge: {counts['classes']}")
+
+    def _repr_html_(self): return _html(self.strip(), "filmstrips of pairs", repr(self))
+
+
+def composite_strip(c, pairs: int = 4, size: int = 104):
+    "A row for each of the first `pairs`: photo, the way between with the first seed, photo."
+    small, film, notes = at_size(c.photos, c.images.shape[-1]).cpu(), [], []
+    for (i, j), row in list(zip(c.pairs, c.rows))[:pairs]:
+        film.append([small[i], *c.images[row, 0].cpu(), small[j]])
+        near = cosine(c.achieved[row, 0], c.features[row]).tolist()
+        notes.append([c.names[i], *[f"α {t:.2f} · {v:.2f}" for t, v in zip(c.alphas.tolist(), near)], c.names[j]])
+    return grid(film, captions=notes, size=size, fontsize=10)
+
+# %% ../nbs/07_composition.ipynb #cell069
+def plot_composite(c, axes=None):
+    "Cosine, class probabilities, both classes in the top-5, and way gone, along alpha; returns the four axes."
+    import matplotlib.pyplot as plt
+    import seaborn as sns
+    if axes is None: axes = plt.subplots(1, 4, figsize=(16, 4), layout="constrained")[1]
+    panels = [("cosine of the picture's features", dict(cosine="to the mixed map",
+                                                        parent="nearer parent's picture to it",
+                                                        double="double exposure to it",
+                                                        cosine_a="to a", cosine_b="to b")),
+              ("class probability", dict(asked_p_a="a, asked", asked_p_b="b, asked", judge_p_a="a, judge",
+                                         judge_p_b="b, judge")),
+              ("both classes in top-5", dict(asked_both="asked", network_both="network", judge_both="judge",
+                                             double_both="double exposure")),
+              ("way gone by the picture", dict(advance="u", off="off the line"))]
+    means = c.table.groupby(["pair", "alpha"]).mean(numeric_only=True).reset_index()
+    for ax, (label, columns) in zip(axes, panels):
+        long = means[["alpha", *columns]].rename(columns=columns).melt("alpha", var_name="of", value_name=label)
+        sns.lineplot(long, x="alpha", y=label, hue="of", style="of", markers=True, errorbar=("ci", 95), seed=0, ax=ax)
+        ax.legend(title=None, fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.18), ncol=2)
+    axes[2].set_ylim(-0.05, 1.05)
+    axes[0].axhline(means.real.mean(), color="grey", ls=":", lw=1)
+    axes[0].text(0.5, means.real.mean(), "real maps", ha="center", va="bottom", fontsize="small")
+    axes[3].plot([0, 1], [0, 1], color="grey", ls=":", lw=1)
+    return axes
