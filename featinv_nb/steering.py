@@ -89,7 +89,9 @@ def sources(inverter, source):
     if not torch.is_tensor(source) or source.ndim != 4:
         given = tuple(source.shape) if torch.is_tensor(source) else type(source).__name__
         raise ConceptError(f"got {given}: expected photos (B, 3, H, W), as images.load gives them, or features (B, C, h, w)")
-    if source.shape[1] != 3: return None, checked(source, inverter.backbone.channels, whose=f"{inverter.backbone.name} {inverter.backbone.layer}")
+    if source.shape[1] != 3:
+        checked(source, inverter.backbone.channels, whose=f"{inverter.backbone.name} {inverter.backbone.layer}")
+        return None, source.detach().to(inverter.device)
     with torch.no_grad(): return source, inverter.backbone.features(source.to(inverter.device))
 
 
@@ -311,7 +313,8 @@ def importance(
 ) -> pd.DataFrame:  # method, concept, importance (logits), low, high, rank, rank_low, rank_high
     "Concepts ranked by what they do for a class, with bootstrap intervals over images."
     concepts.fits(backbone)
-    x = checked(features, backbone.channels, whose=f"{backbone.name} {backbone.layer}").clone()
+    checked(features, backbone.channels, whose=f"{backbone.name} {backbone.layer}")
+    x = features.detach().clone()
     if len(x) < 2: raise ConceptError(f"importance over {len(x)} picture: intervals need features of 2 or more")
     target, tables = targets_of(backbone, x, target), []
     for method in methods:
