@@ -35,7 +35,7 @@ def verdicts(
     table = table[(table["error"] == "") & ((table["changed"] == changed) if changed is not None else True)]
     for name, part in table.groupby("perturbation", sort=False):
         for m in measures:
-            values = part.groupby("index")[m].mean().dropna().to_numpy(dtype="float64")
+            values = part.groupby("index")[m].mean().dropna().to_numpy(dtype="float64", copy=True)
             mean, low, high = interval(values) if len(values) else [float("nan")] * 3
             rows.append((name, m, mean, low, high, len(values)))
     facts = table.drop_duplicates("perturbation")[["perturbation", "kind", "name", "amount"]]
@@ -66,7 +66,8 @@ def verdict(table: pd.DataFrame) -> str:
         if hit:
             say = {m: _percent(both[True].loc[(name, m)]) for m in MEASURES}
             kind = "adversarial" if name_kind[name] == "attack" else "new"
-            line += (f" The {kind} features of those {hit} invert to pictures that the judge gives the original label in "
+            whose = "that photo" if hit == 1 else f"those {hit} photos"
+            line += (f" The {kind} features of {whose} invert to pictures that the judge gives the original label in "
                      f"{say['judge_original']} and the {kind} label in {say['judge_other']}; the network itself in "
                      f"{say['own_original']} and {say['own_other']}.")
         lines.append(line)
@@ -104,7 +105,9 @@ def plot_curve(
     known = result.table.loc[result.table["kind"].isin(["attack", "corruption"]), "name"].unique()
     choose(name, list(known), "perturbation of this probe")
     ax, rows = ax or plt.subplots(figsize=(5, 3.2))[1], result.verdicts([choose(m, MEASURES, "measure") for m in measures])
-    rows = rows[(rows["name"] == name) | (rows["name"] == "none")].assign(amount=lambda t: t["amount"].astype(float).fillna(0)).sort_values("amount")
+    plain = ~rows["perturbation"].str.contains("(", regex=False)  # without arguments of its own: one curve, not several mixed
+    mine = (rows["name"] == name) & (plain if (plain & (rows["name"] == name)).any() else True)
+    rows = rows[mine | (rows["name"] == "none")].assign(amount=lambda t: t["amount"].astype(float).fillna(0)).sort_values("amount")
     grey = 255 if name in ATTACKS and ATTACKS[name].norm == "Linf" else 1
     for m in measures:
         one = rows[(rows["measure"] == m) & rows["mean"].notna()]
@@ -135,7 +138,7 @@ def plot_depth(table: pd.DataFrame, measure: str = "kept", ax=None):
     import matplotlib.pyplot as plt
     ax, layers = ax or plt.subplots(figsize=(5, 3.2))[1], list(table["layer"].unique())
     for name, part in table.groupby("perturbation", sort=False):
-        mean, low, high = np.array([interval(part.loc[part["layer"] == layer, measure]) for layer in layers]).T
+        mean, low, high = np.array([interval(part.loc[part["layer"] == layer, measure].to_numpy(copy=True)) for layer in layers]).T
         line, = ax.plot(layers, mean, "o-", label=name)
         ax.fill_between(layers, low, high, color=line.get_color(), alpha=0.15)
     ax.set_ylabel("features kept (0: as another photo)" if measure == "kept" else measure)
