@@ -197,7 +197,7 @@ def train_learned(
         last = train_decoder(net, b, photos, minutes, progress=progress)[-1]
         steps, loss = last["step"], "squared error on pixels"
     else:
-        shape = {n: inverter.denoiser.config[n] for n in ("kept", "size", "width", "depth", "dim", "fine", "middle", "temb", "lift")}
+        shape = {n: inverter.denoiser.config[n] for n in ("kept", "size", "width", "depth", "dim", "fine", "middle", "temb", "lift", "polish")}
         config = replace(POOLED, backbone=b.name, layer=b.layer, init_from=start, minutes=minutes, model={**shape, **POOLED.model})
         trainer = PooledTrainer(photos, config, run or f"runs/pooled-{start}")
         net, steps, loss = trainer.run(progress=progress), trainer.step, "draft (L1) and denoising; without the inverter's perceptual loss"

@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 from .images import data_path, image_files, load, stream
 from .backbones import Backbone
 from .metrics import cosine
-from .inverter import Hooks, Inversion, Inverter, InverterError, by_rows, check, choose
+from .inverter import Hooks, Inversion, Inverter, InverterError, by_rows, check, choose, side_by_side
 from .decoder import PooledView, load_learned, pooled
 
 # %% ../nbs/06_rivals.ipynb #cell005
@@ -112,19 +112,20 @@ def optimise(rival, wanted, random, steps, hooks):
     device, curve = rival.backbone.mean.device, []
     parameters = [rival._start(g).to(device).requires_grad_() for g in random]
     optimizer = rival._optimizer(parameters)
+    def slope(k):
+        with torch.enable_grad(): loss = rival._loss(parameters[k], wanted[k], random[k])
+        return loss.item(), torch.autograd.grad(loss, parameters[k])[0]
     def drawn(): return torch.cat([rival._draw(p.detach()).clamp(0, 1) for p in parameters])
-    for step in hooks.steps(range(steps)):
-        set_rate(optimizer, rival._rate(step, steps))
-        losses = []
-        for p, c, g in zip(parameters, wanted, random):
-            with torch.enable_grad(): loss = rival._loss(p, c, g)
-            p.grad, = torch.autograd.grad(loss, p)
-            losses.append(loss.item())
-        if not all(map(math.isfinite, losses)): raise InverterError(f"{rival.name} diverged at step {step}: lower its lr, {rival.lr}")
-        optimizer.step()
-        curve.append(round(sum(losses) / len(losses), 5))
-        if hooks.callback is not None: hooks.done(step + 1, steps, drawn() * 2 - 1)
-    return drawn(), torch.tensor(losses), curve
+    with side_by_side(device) as spread:
+        for step in hooks.steps(range(steps)):
+            set_rate(optimizer, rival._rate(step, steps))
+            losses, slopes = zip(*spread(slope, range(len(parameters))))
+            if not all(map(math.isfinite, losses)): raise InverterError(f"{rival.name} diverged at step {step}: lower its lr, {rival.lr}")
+            for p, grad in zip(parameters, slopes): p.grad = grad
+            optimizer.step()
+            curve.append(round(sum(losses) / len(losses), 5))
+            if hooks.callback is not None: hooks.done(step + 1, steps, drawn() * 2 - 1)
+        return drawn(), torch.tensor(losses), curve
 
 
 def set_rate(optimizer, rate: float):
