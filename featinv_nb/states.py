@@ -4,19 +4,22 @@
 
 # %% auto #0
 __all__ = ['SIDE', 'strip', 'percent', 'InversionState', 'inversion_label', 'to_mask', 'from_mask', 'MaskTrait', 'PhotosTrait',
-           'WeightsTrait', 'CompositionState', 'mix', 'mix_in_words', 'SteeringState', 'ProbeState']
+           'WeightsTrait', 'CompositionState', 'mix', 'mix_in_words', 'digest', 'SteeringState', 'ProbeState']
 
 # %% ../nbs/10_states.ipynb #cell002
+import hashlib
+from pathlib import Path
+
 import torch
 import torch.nn.functional as F
-from traitlets import Bytes, Enum, Float, Int, TraitType
+from traitlets import Bytes, Enum, Float, Int, TraitType, Unicode
 
 from .images import grid, load, samples as sample_photos, to_pil
 from .metrics import at_size, cosine
 from .inverter import InverterError
 from .composition import convex, paste, shared_judge, slerp
 from .bases import METHODS
-from .concepts import STEPS, fit_concepts, steer
+from .concepts import STEPS, Concepts, fit_concepts, steer
 from .steering import difference_map, verdict, viz
 from .corruptions import CORRUPTIONS, corrupt
 from .perturbations import ATTACKS, attack, difference
@@ -159,6 +162,9 @@ def mix_in_words(names, weights, mask: bytes, how: str) -> str:
     return ("slerp of " if how == "slerp" else "") + parts + where
 
 # %% ../nbs/10_states.ipynb #cell019
+def digest(concepts) -> str: return hashlib.sha1(concepts.directions.cpu().numpy().tobytes()).hexdigest()[:12]
+
+
 class SteeringState(State):
     "A photo with one concept turned up or down."
     photo = PhotoTrait(help="whose features are steered").tag(setting=True)
@@ -169,20 +175,36 @@ class SteeringState(State):
     how = Enum(list(STEPS), "amplify", help="what is done along the concept").tag(setting=True)
     mask = MaskTrait(help="where; everywhere if nothing is painted").tag(setting=True)
 
-    base = sheet = names = None  # the photo to paint on; the concepts as a picture; what they are called
+    given = Unicode(help="digest of concepts that were given instead of fitted").tag(setting=True)
+
+    base = sheet = names = own = None  # the photo to paint on; the concepts as a picture; their names; those given
 
     def __init__(self, inverter=None, concepts=None, **settings):
-        self.given = concepts  # Concepts of this layer, instead of those fitted to the bundled photos
+        self.own = concepts  # `Concepts` of this layer, instead of those fitted to the bundled photos
+        if concepts is not None: settings["given"] = digest(concepts)
         super().__init__(inverter, **settings)
+
+    def save(self, path, overwrite=False):
+        file = super().save(path, overwrite)
+        if self.own is not None: self.own.save(file.with_suffix(".safetensors"), overwrite)
+        return file
+
+    @classmethod
+    def open(cls, path, inverter=None):
+        state = super().open(path, inverter)
+        if state.given: state.own = Concepts.load(Path(path).expanduser().with_suffix(".safetensors"))
+        return state
 
     def concepts(self, ask):
         "The concepts of the settings and their sheet, fitted once."
-        backbone, key = self.painter(ask.model).backbone, ("concepts", ask.model, ask.method, ask.count)
-        if self.given is not None: self.given.fits(backbone)
+        backbone, key = self.painter(ask.model).backbone, ("concepts", ask.model, ask.method, ask.count, ask.given)
+        if ask.given and (self.own is None or digest(self.own) != ask.given):
+            raise InverterError("these settings belong to other concepts than those at hand: give the ones they were made with")
+        if self.own is not None: self.own.fits(backbone)
         if (known := self.maps.get(key)) is not None: return known
         x = load(sample_photos(), **backbone.transform).to(backbone.mean.device)
         with torch.no_grad(): features = torch.cat([backbone.features(part) for part in x.split(4)])
-        found = self.given or fit_concepts(features, ask.method, ask.count, backbone=backbone)
+        found = self.own or fit_concepts(features, ask.method, ask.count, backbone=backbone)
         return self.maps.put(key, (found, found.sheet(x, features, crops=3, size=64)))
 
     def compute(self, ask, job):
