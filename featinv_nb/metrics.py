@@ -99,7 +99,7 @@ def interval(
 ) -> tuple[float, float, float]:  # mean, low, high; low and high are NaN for a single value
     "Mean with its bootstrap confidence interval (expanded percentiles, Hesterberg 2015, doi:10.1080/00031305.2015.1089789)."
     from scipy.stats import norm, t  # with scikit-image and torchmetrics in the extra `eval`
-    x = np.asarray(values, dtype="float64")
+    x = np.array(values, dtype="float64")
     if x.ndim != 1 or not x.size: raise ValueError(f"an interval of values of shape {x.shape}: expected (n,), one number an image")
     finite("the values of an interval", torch.from_numpy(x))
     if not 0 < level < 1: raise ValueError(f"level={level}: expected a number between 0 and 1, such as 0.95")
