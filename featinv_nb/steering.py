@@ -145,7 +145,7 @@ def viz(
     steered = [Inversion(*[t.split(len(c))[i] for t in (joint.images, joint.features, joint.achieved, joint.draws)], joint.settings, inverter.backbone)
                for i in range(len(strengths))]
     ways = random_directions(c, directions, seed)
-    random = [[same_sized(c, a, w) for w in ways] for a in asked]
+    random = [[same_sized(c, a, w * np.sign(s)) for w in ways] for s, a in zip(strengths, asked)]  # the other way, new evidence
     randoms = paint_random(inverter, random, samples, seed, settings)
     judge = (judge or judge_for(inverter.backbone)).to(inverter.device)
     groups = [("none", 0.0, j, c, plain.images[:, j], plain.achieved[:, j]) for j in range(samples)]
@@ -230,7 +230,9 @@ def viz_picture(result: Steering, photo: int = 0, size: int = 128) -> Image.Imag
     b, last = photo, int(np.argmax(np.abs(result.strengths)))
     plain, one = result.plain.images[b], result.steered[last].images[b, 0]
     t = result.tests[(result.tests["photo"] == b) & (result.tests["strength"] == result.strengths[last])].set_index("measure").loc["picture"]
-    maps = [difference_map(one, plain[0]), difference_map(result.random[last][0, b], plain[0]), difference_map(plain[1], plain[0])]
+    # the random step that changes most, each compared with the unsteered picture of its own seed
+    chance = max((difference_map(x[b], plain[k % len(plain)]) for k, x in enumerate(result.random[last])), key=torch.mean)
+    maps = [difference_map(one, plain[0]), chance, difference_map(plain[1], plain[0])]
     top = torch.stack(maps).quantile(0.995).clamp(min=1e-6).item()
     first, notes = [plain[0], one, *maps], ["inversion", f"{result.settings['how']} {result.strengths[last]:g}", f"difference {t['value']:.3f}",
                                             f"random step ≤{t['random']:.3f}", f"other seed ≤{t['seeds']:.3f}"]
@@ -274,7 +276,7 @@ def plot_strengths(result: Steering, measure: str = "change", ax=None):
     ax.plot(dots["strength"], dots[measure], "x", color="0.4", label="random steps of the same size")
     for y in (result.table.attrs["seeds"] if measure == "change" else still): ax.axhline(y, color="C1", ls=":", lw=1)
     ax.plot([], [], color="C1", ls=":", label="two seeds, no steering")
-    ax.set(xlabel=f"strength, {result.settings['how']} {result.concept.name}", ylabel=MEASURES.get(measure, measure))
+    ax.set(xlabel=f"strength, {result.settings['how']} concept {result.concept.name}", ylabel=MEASURES.get(measure, measure))
     ax.legend(fontsize=8)
     return ax
 
