@@ -28,7 +28,7 @@ from .corruptions import CORRUPTIONS, ProbeError, check_corruption, check_images
 from .perturbations import ATTACKS, Attacked, attack, check_labels, difference, sizes
 from .outliers import OUTLIERS, outliers
 from .plans import Perturbation, perturb, perturbation
-from .findings import COLUMNS, MEASURES, plot_curve, plot_depth, plot_heat, strip_sheet, verdict, verdicts
+from .findings import COLUMNS, MEASURES, plot_curve, plot_depth, plot_heat, plot_strips, strip_sheet, verdict, verdicts
 
 # %% ../nbs/09_probes.ipynb #cell005
 @torch.no_grad()
@@ -281,6 +281,7 @@ class Probe:
     def verdicts(self, measures=MEASURES, changed=None): return verdicts(self.table, measures, changed)
     def verdict(self): return verdict(self.table)
     def picture(self, index=None, perturbations=None): return strip_sheet(self, index, perturbations)
+    def plot(self, index=None, perturbations=None, ax=None): return plot_strips(self, index, perturbations, ax)
     def curve(self, name, measures=("cosine", "judge_original", "judge_other"), ax=None): return plot_curve(self, name, measures, ax)
     def heat(self, measure="cosine", ax=None): return plot_heat(self, measure, ax)
 
