@@ -89,6 +89,7 @@ def differentiable(backbone: Backbone) -> None:
 class Optimised(Rival):
     "Pictures by gradient descent on a loss; subclasses give `_start`, `_draw`, `_loss` and `_optimizer`."
     restarts = 1  # runs for each picture, of which the one with the lowest loss is kept
+    limit = math.inf  # of the gradient's norm
 
     def __init__(self, backbone: Backbone):
         super().__init__(backbone)
@@ -114,7 +115,8 @@ def optimise(rival, wanted, random, steps, hooks):
     optimizer = rival._optimizer(parameters)
     def slope(k):
         with torch.enable_grad(): loss = rival._loss(parameters[k], wanted[k], random[k])
-        return loss.item(), torch.autograd.grad(loss, parameters[k])[0]
+        grad, = torch.autograd.grad(loss, parameters[k])
+        return loss.item(), grad * min(1, rival.limit / max(grad.norm().item(), 1e-30))
     def drawn(): return torch.cat([rival._draw(p.detach()).clamp(0, 1) for p in parameters])
     with side_by_side(device) as spread:
         for step in hooks.steps(range(steps)):
@@ -137,9 +139,9 @@ def set_rate(optimizer, rate: float):
 # %% ../nbs/06_rivals.ipynb #cell013
 class MahendranVedaldi(Optimised):
     "Pixels by gradient descent with momentum, under total variation and a bound on their size."
-    name, steps, lr = "mahendran-vedaldi", 400, 0.004
+    name, steps, lr, limit = "mahendran-vedaldi", 400, 0.004, 50
     source = "Mahendran & Vedaldi (2015), arXiv 1412.0035, settings of their code deep-goggle; jitter as in arXiv 1512.02017"
-    departs = ("lambda by the layer's stride (theirs: by the layer's number in AlexNet); jitter wraps around; shown clipped to [0, 1], not rescaled")
+    departs = ("lambda by the layer's stride (theirs: by the layer's number in AlexNet); at lambda 100 half their rate; the gradient's norm is limited; jitter wraps around; shown clipped to [0, 1], not rescaled")
 
     def __init__(self,
         backbone: Backbone,
@@ -150,6 +152,7 @@ class MahendranVedaldi(Optimised):
         super().__init__(backbone)
         stride = backbone.size / backbone.grid[0]
         self.tv = (1 if stride < 12 else 10 if stride < 24 else 100) if tv is None else tv
+        self.lr = min(self.lr, 0.2 / max(self.tv, 1e-9))  # twice that overshoots at the highest frequency, whose curvature is 8 tv
         self.jitter, self.restarts = round(stride / 8) if jitter is None else jitter, restarts
         self.sigma = 68.9 * math.sqrt(3) * self.size  # theirs is 2.71e4 for 227 px: 68.9 a value
 
