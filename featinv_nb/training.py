@@ -465,9 +465,9 @@ PAINT = TrainConfig(batch=16, fresh=2, pool=2048, lr=1e-3, ema=0.998, warmup=100
 PRESETS = {
     "lite": [replace(PAINT, steps=3900), replace(PAINT, steps=1700, model=dict(polish=32))],
     "lite-last": [TrainConfig(layer=None, stage="lift", lift_layer="blocks.4", init_from="lite", steps=960, model=LIFT),
-                  replace(PAINT, layer=None, init_from="lite", steps=1000, lr=8e-4, model=dict(LIFT, polish=32))],
+                  replace(PAINT, layer=None, init_from="lite", steps=1500, lr=8e-4, model=dict(LIFT, polish=32))],
 }
-SETTINGS = {"lite-last": dict(refine=10)}  # where the defaults of sampling are not the judge's choice
+SETTINGS = {"lite-last": dict(scale=2.0, refine=10)}  # where the defaults of sampling are not the judge's choice
 LIMITS = ("Trained for under three hours on one CPU core with a few hundred photographs: fine detail, text and faces are lost, thin things break, what is small is vague, "
           "and colours drift where the layer has forgotten them (a sepia photo comes out tinted). The last map gives the kind of thing, its place and its colours, not its shape.")
 
