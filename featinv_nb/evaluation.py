@@ -10,7 +10,7 @@ __all__ = ['VIEW', 'COLOUR', 'KEYS', 'METRICS', 'KID_MOST', 'PAGE', 'CONTROLS', 
            'save_evaluation', 'compare', 'check_compare', 'evaluate', 'load_evaluation', 'merge', 'join', 'shuffled',
            'other_image', 'random_weights', 'Control', 'controls']
 
-# %% ../nbs/06_evaluation.ipynb #161712c0
+# %% ../nbs/06_evaluation.ipynb #cell002
 import base64
 import hashlib
 import html
@@ -40,7 +40,7 @@ from .metrics import (at_size, check_judge, ciede, cosine, diversity, fid, fidel
                                 judge_for, kid, lpips as lpips_of, match, needed, psnr, ssim)
 from .inverter import by_rows, others as sample_features
 
-# %% ../nbs/06_evaluation.ipynb #a37c547b
+# %% ../nbs/06_evaluation.ipynb #cell005
 class EvaluationError(ValueError):
     "What was asked of an evaluation can't be done."
 
@@ -91,7 +91,7 @@ class Photos:
             if len(batch) == size: yield stacked(batch); batch = []
         if batch: yield stacked(batch)
 
-# %% ../nbs/06_evaluation.ipynb #6ce8cb3e
+# %% ../nbs/06_evaluation.ipynb #cell006
 def printable(source, i: int) -> str:
     "The name of a photo for tables: its path, in UTF-8 and on one line, or its number."
     if not isinstance(source, (str, os.PathLike)): return f"image {i}"
@@ -103,7 +103,7 @@ def stacked(batch):
     numbers, names, images = zip(*batch)
     return list(numbers), list(names), torch.stack(images)
 
-# %% ../nbs/06_evaluation.ipynb #bf8a146e
+# %% ../nbs/06_evaluation.ipynb #cell009
 VIEW, COLOUR = 128, 64  # px at which pictures are compared with the photo, and their colours, whatever size a method paints
 _KNOWN = OrderedDict()
 
@@ -164,7 +164,7 @@ class Panel:
             return torch.cat([self.judge.logits(maps), maps.mean((-2, -1))], 1)
         return self.rowwise(one, x)
 
-# %% ../nbs/06_evaluation.ipynb #1ea1cfb3
+# %% ../nbs/06_evaluation.ipynb #cell010
 class Facts:
     "What is known of a batch of photos."
     def __init__(self, panel: Panel, numbers: list, images):
@@ -185,7 +185,7 @@ class Facts:
             self.ceilings[size] = remembered((backbone.weights_tag, backbone.layer, size), self.images, lambda i: cosine(small(i), self.features[i]))
         return self.ceilings[size]
 
-# %% ../nbs/06_evaluation.ipynb #f0229a4e
+# %% ../nbs/06_evaluation.ipynb #cell012
 def called(name: str, method, facts: Facts, samples: int, seed: int, settings: dict):  # Inversion
     "Call a method; what it returns must be as many finite pictures as were asked for."
     signature, given = inspect.signature(method), dict(settings, samples=samples, seed=seed)
@@ -231,7 +231,7 @@ def measured(result, facts: Facts):  # columns by name, each (B, N), and the jud
     columns["evaluations"] = torch.full((b, n), evaluations(result.settings))
     return columns, pooled
 
-# %% ../nbs/06_evaluation.ipynb #692e86b2
+# %% ../nbs/06_evaluation.ipynb #cell013
 KEYS = ["index", "method", "sample"]
 
 
@@ -245,7 +245,7 @@ def rows_of(name: str, result, columns: dict, numbers: list, names: list) -> lis
         row["gap"] = int(row["match"]) - int(row["judge_match"])
     return table
 
-# %% ../nbs/06_evaluation.ipynb #c30b1a63
+# %% ../nbs/06_evaluation.ipynb #cell020
 def worth_keeping(table: pd.DataFrame, keep: int) -> pd.DataFrame:
     "Rows of which the pictures are kept: first samples of the first photos, and each method's best and worst."
     first = sorted(table["index"].unique())[:keep]
@@ -319,7 +319,7 @@ class Store:
         (self.folder / "skipped.json").write_text(json.dumps(skipped, indent=1))
         return finished(self)
 
-# %% ../nbs/06_evaluation.ipynb #90f47c3d
+# %% ../nbs/06_evaluation.ipynb #cell021
 def agree(folder: Path, settings: dict) -> None:
     "Refuse a folder with other settings."
     path, mine = folder / "settings.json", json.loads(json.dumps(settings))
@@ -346,7 +346,7 @@ def origin(images) -> str:
     if hasattr(images, "shape"): return f"pictures {tuple(images.shape)} with the sum {float(images.sum()):.4f}"
     return f"{len(images)} images" if hasattr(images, "__len__") else "images"
 
-# %% ../nbs/06_evaluation.ipynb #ef7608d3
+# %% ../nbs/06_evaluation.ipynb #cell023
 METRICS = ["fidelity", "cosine", "flat_cosine", "floor", "ceiling", "match", "judge_match", "gap", "ssim", "psnr", "ciede", "lpips",
            "diversity", "judge_diversity", "seconds", "evaluations"]
 
@@ -395,7 +395,7 @@ def finished(store: Store) -> Evaluation:
     skipped = store.folder / "skipped.json"
     return Evaluation(table, pd.DataFrame(scores).T.rename_axis("method"), store.settings, json.loads(skipped.read_text()) if skipped.exists() else {}, pictures)
 
-# %% ../nbs/06_evaluation.ipynb #74bf61cb
+# %% ../nbs/06_evaluation.ipynb #cell024
 KID_MOST = 2000  # vectors of a set that KID takes, evenly spaced: it needs all of them in memory
 
 
@@ -416,7 +416,7 @@ def scored(real, generated, judge: str) -> dict:
     mean, deviation, subset = kid(few(real), few(generated))
     return out | {f"fid[{judge}]": fid(real, generated), f"kid[{judge}]": mean, f"kid_sd[{judge}]": deviation, "kid_subset": subset}
 
-# %% ../nbs/06_evaluation.ipynb #6ba19d42
+# %% ../nbs/06_evaluation.ipynb #cell025
 def summary(result: Evaluation, level: float = 0.95) -> pd.DataFrame:
     "A row a method: means over images with their bootstrap intervals (`_low`, `_high`), and the scores of the whole set."
     rows = {}
@@ -443,7 +443,7 @@ def text(result: Evaluation, level: float = 0.95) -> pd.DataFrame:
     out[f"fid[{judge}]"] = [number(a, 1) for a in s[f"fid[{judge}]"]]
     return out
 
-# %% ../nbs/06_evaluation.ipynb #07573a1a
+# %% ../nbs/06_evaluation.ipynb #cell027
 def plot(result: Evaluation, ax=None):  # matplotlib axes
     "Distribution over pictures of the cosine, beside those of its floor and ceiling."
     sns, plt = needed("seaborn"), needed("matplotlib.pyplot")
@@ -466,7 +466,7 @@ def scatter(result: Evaluation, ax=None):  # matplotlib axes
     ax.legend(title="judge match", fontsize=8)
     return ax
 
-# %% ../nbs/06_evaluation.ipynb #74b86b50
+# %% ../nbs/06_evaluation.ipynb #cell028
 def cases(result: Evaluation, method: str | None, best: bool):  # PIL image
     "The pictures with the highest or lowest fidelity, each method's below the photos they were made from."
     if method not in (None, *result.methods): raise EvaluationError(f"method={method!r}: expected one of {', '.join(result.methods)}, or None for all")
@@ -487,7 +487,7 @@ def picture(result: Evaluation):  # PIL image
     notes = [["photo\n", *[f"{m}\n{t[i, m, 0]:.2f}" for m in result.methods]] for i in first]
     return grid(rows, captions=notes, size=VIEW, fontsize=11)
 
-# %% ../nbs/06_evaluation.ipynb #5bb9582e
+# %% ../nbs/06_evaluation.ipynb #cell029
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Evaluation</title>
 <style>body{{font:15px/1.5 sans-serif;max-width:75rem;margin:2rem auto;padding:0 1rem}}table{{border-collapse:collapse;font-size:12px;display:block;overflow-x:auto}}
 td,th{{border:1px solid #ccc;padding:.2rem .5rem;text-align:right;white-space:nowrap}}img{{max-width:100%}}pre{{white-space:pre-wrap;font-size:12px}}</style>
@@ -536,7 +536,7 @@ def save_evaluation(result: Evaluation, folder) -> Path:
     (folder / "report.html").write_text(page(result), encoding="utf8")
     return folder
 
-# %% ../nbs/06_evaluation.ipynb #7304aa7a
+# %% ../nbs/06_evaluation.ipynb #cell031
 def compare(
     methods: dict,  # name: Inverter, rival or another callable with a `backbone`; all of one backbone and layer
     images,  # folder, path, tensor (B, 3, H, W), or any iterable of these
@@ -615,7 +615,7 @@ def evaluate(
     return compare({name: method}, images, samples, seed, batch_size, judge, settings={name: settings}, others=others, lpips=lpips, out=out, rank=rank,
                    world=world, keep=keep, progress=progress)
 
-# %% ../nbs/06_evaluation.ipynb #c7186fed
+# %% ../nbs/06_evaluation.ipynb #cell032
 def load_evaluation(folder) -> Evaluation:
     "The result of a run's folder, finished or not."
     folder = Path(folder)
@@ -656,7 +656,7 @@ def join(stores: list, out: Path) -> None:
     skipped = {name: why for s in stores for name, why in json.loads((s.folder / "skipped.json").read_text()).items()}
     (out / "skipped.json").write_text(json.dumps(skipped, indent=1))
 
-# %% ../nbs/06_evaluation.ipynb #3b79dfc1
+# %% ../nbs/06_evaluation.ipynb #cell034
 def shuffled(features, photos, backbone):
     "The same numbers at other positions."
     order = torch.randperm(features[0, 0].numel(), generator=torch.Generator().manual_seed(0)).to(features.device)
