@@ -457,7 +457,7 @@ def plot(result: Evaluation, ax=None):  # matplotlib axes
 
 def scatter(result: Evaluation, ax=None):  # matplotlib axes
     "Fidelity against seconds a picture, with intervals, and judge match in colour."
-    sns, plt, s = needed("seaborn"), needed("matplotlib.pyplot"), summary(result)
+    sns, plt, s = needed("seaborn"), needed("matplotlib.pyplot"), summary(result).round({"judge_match": 2})
     if ax is None: ax = plt.subplots(figsize=(6, 3.5), layout="constrained")[1]
     ax.errorbar(s["seconds"], s["fidelity"], [s["fidelity"] - s["fidelity_low"], s["fidelity_high"] - s["fidelity"]], fmt="none", ecolor="0.7", zorder=0)
     sns.scatterplot(s, x="seconds", y="fidelity", hue="judge_match", hue_norm=(0, 1), palette="viridis", s=60, ax=ax)
