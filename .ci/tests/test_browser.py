@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
 SHOTS = Path(os.environ.get("FEATINV_ARTEFACTS", ROOT / "out/screenshots"))
-LIMIT = 600_000  # ms for anything to appear: machines that run this may be busy
+LIMIT = 400_000  # ms for anything to appear: machines that run this may be busy
 TUTORIAL = ROOT / "nbs/tutorials/02_compose_features.ipynb"
 VIEWER = 'viewer = CompositionViewer(photos=["chelsea", "espresso"], steps=3)\nviewer'
 
@@ -90,9 +90,11 @@ def page(lab):
         browser = p.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--no-proxy-server"], timeout=LIMIT)
         page = browser.new_page(viewport={"width": 1400, "height": 1200})
         page.set_default_timeout(LIMIT)
+        page.on("console", lambda message: print(message.text) if message.type == "error" else None)  # shown if a test fails
+        page.on("pageerror", lambda error: print(error))
         page.goto(lab[1])
-        run_all(page)
         try:
+            run_all(page)
             live(page, "canvas.featinv-paint").last.wait_for()
             done(page)
         finally: page.screenshot(path=SHOTS / "0_opened.png")
@@ -101,13 +103,21 @@ def page(lab):
 
 
 def run_all(page):
-    """Run the notebook, once its kernel is there."""
-    page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
+    """Run the cells one after another, as a person would; a cell whose prompt stays empty is asked again."""
+    cells = page.locator(".jp-Notebook .jp-CodeCell")
+    cells.first.wait_for()
     page.locator(".jp-NotebookPanel .jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()
-    page.locator(".jp-CodeCell .jp-InputArea-editor").first.click()
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-    page.locator(".jp-InputPrompt:has-text('[*]'), .jp-InputPrompt:has-text('[1]')").first.wait_for()
+    count = sum(cell.cell_type == "code" for cell in notebook().cells)  # the page fills one by one
+    cells.nth(count - 1).wait_for()
+    for i in range(count):
+        prompt, asked, end = cells.nth(i).locator(".jp-InputPrompt"), 0.0, time.time() + LIMIT / 1000
+        while not re.search(r"\[\d+\]", prompt.inner_text()):
+            assert time.time() < end, f"cell {i} has not run: {prompt.inner_text()}"
+            if "*" not in prompt.inner_text() and time.time() - asked > 20:
+                prompt.click()
+                page.keyboard.press("Shift+Enter")
+                asked = time.time()
+            page.wait_for_timeout(300)
 
 
 def live(page, inner):
