@@ -46,7 +46,7 @@ function render({ model, el }) {
     if (picture.complete && picture.naturalWidth) pen.drawImage(picture, 0, 0, px, px);
     for (let y = 0; y < side; y++) for (let x = 0; x < side; x++) {
       if (!inside(x, y)) continue;
-      for (let j = 0; j < scale; j++) {  // stripes, light and dark, so that they show on any picture
+      for (let j = 0; j < scale; j++) {  // chequers, light and dark, so that they show on any picture
         const k = (x * scale + y * scale + 2 * j) % (2 * STRIPE);
         pen.fillStyle = k < STRIPE ? "rgba(255,255,255,.55)" : "rgba(0,0,0,.45)";
         pen.fillRect(x * scale, y * scale + j, scale, 1);
