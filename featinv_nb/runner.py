@@ -357,7 +357,9 @@ def run(state: State, ask, job: Job):
         state._say(job, status=f"done in {time.perf_counter() - began:.1f} s", fraction=1.0, running=False)
     except Cancelled: return
     except Exception as e:  # anything at all: it's shown under the control and kept with its traceback
-        if not job.cancel.is_set(): state._say(None, error=one_line(e), failure=e, status="failed", fraction=0.0, running=False)
+        with state.runner.turn:  # so that no newer request comes between the question and the answer
+            if not job.cancel.is_set():
+                state._say(None, error=one_line(e), failure=e, status="failed", fraction=0.0, running=False)
 
 # %% ../nbs/10_runner.ipynb #cell022
 def still(
