@@ -341,7 +341,7 @@ class Trainer:
                 self.update(crops, done)
                 self.elapsed = time.monotonic() - began
                 bar.update(min(1, self.progress()) - bar.n)
-                if self.step % 50 == 0: self._log(bar)
+                if self.step % 10 == 0: self._log(bar)
                 if time.monotonic() - saved > save_every * 60:
                     self.save()
                     self.preview()
