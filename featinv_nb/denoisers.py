@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Whitening', 'fit_whitening', 'block', 'zero', 'Lift', 'Condition', 'FeatureEmbedding', 'ResidualUNet', 'Polish',
-           'PixelDenoiser', 'flops']
+           'PixelDenoiser', 'flops', 'resized', 'MapEmbedding', 'FeatureControlNet']
 
 # %% ../nbs/03_denoisers.ipynb #cell002
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import nn
-from diffusers import ConfigMixin, ModelMixin
+from diffusers import ConfigMixin, ControlNetModel, ModelMixin, UNet2DConditionModel
 from diffusers.configuration_utils import register_to_config
 from diffusers.models.embeddings import GaussianFourierProjection, TimestepEmbedding
 from diffusers.models.resnet import ResnetBlock2D
@@ -220,3 +220,78 @@ def flops(
         with FlopCounterMode(display=False) as once: cond = net.embed(c)
         with FlopCounterMode(display=False) as step: net(cond.draft, torch.ones(1, device=net.device), cond)
     return {"embedding": once.get_total_flops() / 1e9, "step": step.get_total_flops() / 1e9}
+
+# %% ../nbs/03_denoisers.ipynb #cell033
+def resized(
+    features: torch.Tensor,  # (B, C, h, w)
+    size: tuple[int, int],  # grid wanted
+    pooled: bool = False,  # the mean over positions everywhere
+) -> torch.Tensor:  # (B, C, *size)
+    "A feature map on another grid, bilinear; smoothed first where it gets smaller."
+    c = features.as_subclass(torch.Tensor)
+    if pooled: return c.mean((2, 3), keepdim=True).expand(-1, -1, *size)
+    smaller = c.shape[2] > size[0] or c.shape[3] > size[1]
+    return F.interpolate(c, size, mode="bilinear", align_corners=False, antialias=smaller)
+
+
+class MapEmbedding(nn.Module):
+    "A feature map as the first block of a ControlNet wants it; zero before training (the layers are the reference's)."
+    def __init__(self, channels: int, hidden: int, out: int):
+        super().__init__()
+        self.enter = nn.Conv2d(channels, hidden, 3, padding=1)
+        self.middle = nn.Conv2d(hidden, hidden, 3, padding=1)
+        self.leave = zero(nn.Conv2d(hidden, out, 3, padding=1))
+
+    def forward(self, c): return self.leave(F.silu(self.middle(F.silu(self.enter(c)))))
+
+# %% ../nbs/03_denoisers.ipynb #cell034
+class FeatureControlNet(ModelMixin, ConfigMixin):
+    "diffusers' `ControlNetModel` with a feature map in place of the control picture."
+    _supports_gradient_checkpointing = True
+
+    @register_to_config
+    def __init__(self,
+        channels: int,  # C of the features
+        hidden: int = 512,  # channels of the embedding's two inner layers
+        pooled: bool = False,  # the mean vector copied over the grid, in place of the map
+        unet: dict | None = None,  # arguments of `ControlNetModel`, see `from_unet`; its own defaults
+    ):
+        super().__init__()
+        self.net = ControlNetModel(**(unet or {}))
+        self.net.controlnet_cond_embedding = nn.Identity()  # the feature embedding comes from outside, once a call
+        self.embedding = MapEmbedding(channels, hidden, self.net.config.block_out_channels[0])
+
+    @classmethod
+    def from_unet(cls,
+        unet: UNet2DConditionModel,  # the prior's; its encoder and middle are copied
+        channels: int,  # C of the features
+        hidden: int = 512, pooled: bool = False,  # as above
+    ) -> "FeatureControlNet":
+        "An untrained control of this U-Net: its residuals are zero."
+        with torch.device("meta"): shape = ControlNetModel.from_unet(unet, load_weights_from_unet=False).config
+        control = cls(channels, hidden, pooled, {k: v for k, v in shape.items() if not k.startswith("_")})
+        for part in ("conv_in", "time_embedding", "down_blocks", "mid_block"):
+            getattr(control.net, part).load_state_dict(getattr(unet, part).state_dict())
+        return nn.Module.to(control, unet.dtype)
+
+    def embed(self,
+        features: torch.Tensor,  # (B, C, h, w)
+        size: tuple[int, int],  # (height, width) of the latents
+        drop: torch.Tensor | None = None,  # (B,) bool: as if the features were zero
+    ) -> torch.Tensor:  # (B, block_out_channels[0], *size)
+        "What the ControlNet adds to its first activations; once a call."
+        if features.ndim != 4 or features.shape[1] != self.config.channels:
+            raise ValueError(f"got features {tuple(features.shape)}: this control takes (B, {self.config.channels}, h, w)")
+        c = resized(features, size, self.config.pooled).to(self.dtype)
+        if drop is not None: c = c * (~drop).to(c)[:, None, None, None]
+        return self.embedding(c)
+
+    def forward(self,
+        latents: torch.Tensor,  # noisy, (B, 4, h, w)
+        t: torch.Tensor,  # time step, () or (B,)
+        text: torch.Tensor,  # embeddings of the prompt, (B, L, D)
+        embedding: torch.Tensor,  # from `embed`
+        strength: float = 1.0,  # scale of the residuals
+    ):  # (residuals of the skips, residual of the middle)
+        return self.net(latents, t, encoder_hidden_states=text, controlnet_cond=embedding, conditioning_scale=strength,
+                        return_dict=False)
