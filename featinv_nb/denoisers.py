@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Whitening', 'fit_whitening', 'block', 'zero', 'Lift', 'Condition', 'FeatureEmbedding', 'ResidualUNet', 'Polish',
-           'PixelDenoiser', 'flops', 'resized', 'MapEmbedding', 'FeatureControlNet']
+           'PixelDenoiser', 'flops', 'resized', 'MapEmbedding', 'aligned', 'FeatureControlNet']
 
 # %% ../nbs/03_denoisers.ipynb #cell002
 from dataclasses import dataclass
@@ -244,7 +244,14 @@ class MapEmbedding(nn.Module):
 
     def forward(self, c): return self.leave(F.silu(self.middle(F.silu(self.enter(c)))))
 
-# %% ../nbs/03_denoisers.ipynb #cell034
+# %% ../nbs/03_denoisers.ipynb #cell035
+def aligned(module: nn.Module) -> nn.Module:
+    "Copy weights that lie across 64-byte boundaries, in place: some CPU kernels round by the address."
+    for t in (*module.parameters(), *module.buffers()):
+        if t.device.type == "cpu" and t.data_ptr() % 64: t.data = t.data.clone()
+    return module
+
+# %% ../nbs/03_denoisers.ipynb #cell036
 class FeatureControlNet(ModelMixin, ConfigMixin):
     "diffusers' `ControlNetModel` with a feature map in place of the control picture."
     _supports_gradient_checkpointing = True
@@ -260,6 +267,11 @@ class FeatureControlNet(ModelMixin, ConfigMixin):
         self.net = ControlNetModel(**(unet or {}))
         self.net.controlnet_cond_embedding = nn.Identity()  # the feature embedding comes from outside, once a call
         self.embedding = MapEmbedding(channels, hidden, self.net.config.block_out_channels[0])
+
+    @classmethod
+    def from_pretrained(cls, *args, **kwargs):
+        "As diffusers does it; the loaded control answers as the saved one did, bit for bit on the CPU."
+        return aligned(super().from_pretrained(*args, **kwargs))
 
     @classmethod
     def from_unet(cls,
