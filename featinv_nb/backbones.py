@@ -534,7 +534,9 @@ def _run_to(backbone, x):
         with _hooked({backbone.model.get_submodule(backbone.layer): stop}):
             backbone.model(x)
     except _Reached as reached:
-        return backbone._tap.to_map(reached.args[0])
+        features = backbone._tap.to_map(reached.args[0])
+        features.origin = backbone.origin  # until the first operation on them
+        return features
     raise BackboneError(f"{backbone.name} never reached {backbone.layer}")
 
 # %% ../nbs/01_backbones.ipynb #cell057
@@ -547,6 +549,8 @@ def _fitting(backbone, features):
     if features.shape[1:] != (tap.channels, *tap.grid):
         raise BackboneError(f"features are {tuple(features.shape)}: {where} has (B, {tap.channels}, {tap.grid[0]}, "
                             f"{tap.grid[1]}); they come from another backbone, layer or size")
+    if (origin := getattr(features, "origin", backbone.origin)) != backbone.origin:
+        raise BackboneError(f"features come from {origin}, this is {backbone.origin}: they mean something else here")
     prefix = getattr(features, "prefix", None)
     count = 0 if prefix is None else prefix.shape[1]
     if count != tap.prefix:
@@ -605,6 +609,11 @@ class _Tapped(nn.Module):
         self._early = _early(self._taps, self.layer)
         _prove(self)
         return self
+
+    @property
+    def origin(self):
+        "Weights and layer: what fresh features carry as `features.origin`, so that those of another layer are refused."
+        return f"{self.weights_tag} {self.layer}"
 
     def train(self, mode=True):
         "A backbone stays in eval mode, whatever the model around it does."

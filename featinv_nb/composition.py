@@ -61,6 +61,10 @@ def at_grid(
 def _fitting(maps, names, resample: bool) -> list:
     "Maps of one shape, as pairs (data, prefix); the first one sets the grid, maps of one picture are repeated."
     parts = [_parts(m, name) for m, name in zip(maps, names)]
+    known = {m.origin: name for m, name in zip(maps, names) if hasattr(m, "origin")}
+    if len(known) > 1:
+        raise CompositionError(f"{' but '.join(f'{name} comes from {o}' for o, name in known.items())}: take both from "
+                               f"the same backbone and layer")
     if resample: parts = [_parts(at_grid(_joined(*part), parts[0][0].shape[2:])) for part in parts]
     (a, p), most = parts[0], max(len(d) for d, _ in parts)
     for name, (b, q) in zip(names[1:], parts[1:]):
@@ -346,6 +350,8 @@ def _sources(inverter, sources) -> tuple:
         if tuple(s.shape[1:]) != wanted:
             raise CompositionError(f"source {i} is a map of {tuple(s.shape)}, {where} has (B, "
                                    f"{', '.join(map(str, wanted))})")
+        if (origin := getattr(s, "origin", b.origin)) != b.origin:
+            raise CompositionError(f"source {i} has features of {origin}, this inverter takes those of {b.origin}")
         maps.append(s.to(inverter.device))
     maps, photos = torch.cat(maps), torch.cat(photos) if photos else None
     if len(maps) < 2: raise CompositionError(f"{len(maps)} source: give two or more photos or maps")

@@ -23,7 +23,6 @@ import tempfile
 import warnings
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from importlib.resources import files
 from itertools import chain
 from pathlib import Path
 
@@ -38,7 +37,8 @@ from .images import ImageError, _sources, grid, load, open_image, to_pil
 from .backbones import Backbone
 from .metrics import (at_size, check_judge, ciede, cosine, diversity, fid, fidelity, finite, flat_cosine, floor, interval,
                                 judge_for, kid, lpips as lpips_of, match, needed, psnr, ssim)
-from .inverter import by_rows, others as sample_features
+from .inverter import by_rows, others as sample_features, side_by_side
+from .training import held_out as photos_of_foolbox
 
 # %% ../nbs/06_evaluation.ipynb #cell005
 class EvaluationError(ValueError):
@@ -47,11 +47,8 @@ class EvaluationError(ValueError):
 
 def held_out() -> list[Path]:
     "The 20 ImageNet photos of the package foolbox, the class number in their names; no inverter of this package was trained on them."
-    try: folder = files("foolbox") / "data"
-    except ModuleNotFoundError as e:
-        raise EvaluationError("the held-out photos come with the package foolbox, which isn't installed: pip install 'featinv_nb[eval]', "
-                              "or give photos of your own") from e
-    return sorted(Path(str(folder)).glob("imagenet_*"))
+    try: return photos_of_foolbox()
+    except ImportError as e: raise EvaluationError(f"{e} (or 'featinv_nb[eval]'), or give photos of your own") from e
 
 
 class Photos:
@@ -151,11 +148,13 @@ class Panel:
         self.known = dict(zip(first, self.others.split(1)))  # features of these photos by their number
         if len(first) == 1: self.others = sample_features(backbone)
 
-    def rowwise(self, call, x):
-        "`call` of pictures in calls of one size, since rounding depends on it."
-        with torch.inference_mode(): return by_rows(lambda i: call(x[i]), len(x), 1 if self.device.type == "cpu" else 16)
+    def rowwise(self, call, x, rows=4):
+        "`call` of pictures in calls of one size, since rounding depends on it, side by side on a CPU."
+        rows = rows if self.device.type == "cpu" else 16
+        with torch.inference_mode(), side_by_side(self.device) as spread:
+            return by_rows(lambda i: call(x[i]), len(x), rows, spread)
 
-    def features(self, x): return self.rowwise(self.backbone.features, x)
+    def features(self, x): return self.rowwise(self.backbone.features, x, 1)  # as an inverter takes them of its pictures
 
     def judged(self, x):
         "The judge's class scores and pooled features, side by side: (B, classes + D)."
@@ -169,7 +168,9 @@ class Facts:
     "What is known of a batch of photos."
     def __init__(self, panel: Panel, numbers: list, images):
         self.panel, self.images, backbone, judge = panel, images.to(panel.device), panel.backbone, panel.judge
-        self.features = torch.cat([panel.known[i] if i in panel.known else panel.features(x[None]) for i, x in zip(numbers, self.images)])
+        known, new = panel.known, [k for k, i in enumerate(numbers) if i not in panel.known]
+        if new: known = known | dict(zip([numbers[k] for k in new], panel.features(self.images[new]).split(1)))
+        self.features = torch.cat([known[i] for i in numbers])
         self.floor = floor(self.features, panel.others)
         self.scores = panel.rowwise(backbone.logits, self.features)
         seen = remembered((judge.weights_tag, judge.layer, judge.size), self.images, lambda i: panel.judged(self.images[i]))
