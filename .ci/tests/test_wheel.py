@@ -61,7 +61,7 @@ def test_wheel_carries_the_model_and_the_samples_only(wheel):
     with zipfile.ZipFile(wheel) as z:
         names = z.namelist()
     data = [n for n in names if n.startswith("featinv_nb/data/")]
-    source = [f for d in ("lite", "rivals", "samples") for f in (ROOT / "data" / d).rglob("*") if f.is_file()]
+    source = [f for d in ("lite", "presets", "rivals", "samples") for f in (ROOT / "data" / d).rglob("*") if f.is_file()]
     assert sorted(data) == sorted("featinv_nb/" + f.relative_to(ROOT).as_posix() for f in source)
     assert any(n.startswith("featinv_nb/data/lite/") and n.endswith(".safetensors") for n in data), "no model in data/lite"
     assert not [n for n in names if "photos" in n or n.endswith(".ipynb")]
