@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['VIEW', 'COLOUR', 'KEYS', 'METRICS', 'KID_MOST', 'PAGE', 'CONTROLS', 'EvaluationError', 'held_out', 'Photos',
-           'printable', 'stacked', 'remembered', 'default_judge', 'fuse', 'Panel', 'Facts', 'called', 'evaluations',
-           'measured', 'rows_of', 'worth_keeping', 'Store', 'agree', 'described', 'origin', 'Evaluation', 'finished',
+           'printable', 'stacked', 'remembered', 'default_judge', 'Panel', 'Facts', 'called', 'evaluations', 'measured',
+           'rows_of', 'worth_keeping', 'Store', 'agree', 'described', 'origin', 'Evaluation', 'finished',
            'store_vectors', 'scored', 'summary', 'text', 'plot', 'scatter', 'cases', 'picture', 'embedded', 'page',
            'save_evaluation', 'compare', 'check_compare', 'evaluate', 'load_evaluation', 'merge', 'join', 'shuffled',
            'other_image', 'random_weights', 'Control', 'controls']
@@ -29,12 +29,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from timm.layers import BatchNormAct2d
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 from tqdm.auto import tqdm
 
 from .images import ImageError, _sources, grid, load, open_image, to_pil
 from .backbones import Backbone
+from .fusion import fused
 from .metrics import (at_size, check_judge, ciede, cosine, diversity, fid, fidelity, finite, flat_cosine, floor, interval,
                                 judge_for, kid, lpips as lpips_of, match, needed, psnr, ssim)
 from .inverter import by_rows, others as sample_features, side_by_side
@@ -122,20 +121,9 @@ def default_judge(backbone: Backbone) -> Backbone:
     "The bundled judge of a backbone, loaded once."
     key = backbone.name, backbone.mean.device
     if key not in _JUDGES:
-        _JUDGES[key] = judge_for(backbone).to(key[1])
-        if key[1].type == "cpu": fuse(_JUDGES[key].model)  # a quarter faster
+        judge = judge_for(backbone).to(key[1])
+        _JUDGES[key] = fused(judge) if key[1].type == "cpu" else judge  # a quarter faster
     return _JUDGES[key]
-
-
-def fuse(model) -> None:
-    "Put each batch norm of an EfficientNet into the convolution before it, and store weights channels last."
-    for module in list(model.modules()):
-        children = list(module.named_children())
-        for (before, conv), (name, norm) in zip(children, children[1:]):
-            if isinstance(conv, torch.nn.Conv2d) and isinstance(norm, BatchNormAct2d):
-                setattr(module, before, fuse_conv_bn_eval(conv, norm))
-                setattr(module, name, norm.act)
-    model.to(memory_format=torch.channels_last)
 
 
 class Panel:
