@@ -1,4 +1,4 @@
-# make invert | test | lab. Each sets itself up in $(VENV), once; remove that folder to start over.
+# make invert | test | lab | docs. Each sets itself up in $(VENV), once; remove that folder to start over.
 #   make invert IMAGES="cat.jpg dog.png"      make test PYTHON=python3.12 VENV=.venv-3.12
 PYTHON ?= python3
 VENV ?= .venv
@@ -11,13 +11,14 @@ LAB_ARGS ?=
 BIN := $(VENV)/bin
 CONFIG := settings.ini setup.py pyproject.toml
 
-.PHONY: help invert test lab
+.PHONY: help invert test lab docs
 .DELETE_ON_ERROR:
 
 help:
 	@echo 'make invert   what the network sees in IMAGES="a.jpg b.png" (or in 8 sample photos): $(OUT)/inversions.png, $(OUT)/report.csv'
 	@echo 'make test     everything that CI checks'
 	@echo 'make lab      JupyterLab on nbs/tutorials'
+	@echo 'make docs     the site, from the notebooks as they are saved: _docs/index.html'
 
 invert: $(BIN)/.installed
 	$(BIN)/featinv invert $(IMAGES) --model lite --model lite-last $(if $(THREADS),--threads $(THREADS)) --out $(OUT)
@@ -28,6 +29,9 @@ test: $(BIN)/.installed-dev
 lab: $(BIN)/.installed-dev
 	$(BIN)/jupyter lab --ServerApp.root_dir="$(CURDIR)/nbs" --LabApp.default_url=/lab/tree/tutorials \
 	    $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_ARGS)
+
+docs: $(BIN)/.installed-docs
+	$(BIN)/python docs/build.py
 
 # The stamps say that $(VENV) holds what settings.ini asks for: a second run of any command starts at once.
 $(BIN)/.installed: $(CONFIG)
@@ -41,4 +45,9 @@ $(BIN)/.installed: $(CONFIG)
 $(BIN)/.installed-dev: $(BIN)/.installed
 	@echo "Adding the tools for tests and notebooks (nbdev, JupyterLab, pytest, ...) to $(VENV)."
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+$(BIN)/.installed-docs: $(BIN)/.installed
+	@echo "Adding the tools for the site (nbdev, Sphinx, MyST-NB, furo) to $(VENV)."
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
 	@touch $@
