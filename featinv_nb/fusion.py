@@ -32,6 +32,7 @@ def fused(
     tolerance: float = 1e-3,  # of the largest value, for features and scores
 ) -> Backbone:
     "A copy of a backbone with batch norms folded and weights stored channels last; the backbone itself where that can't be done."
+    if not any(isinstance(m, nn.BatchNorm2d) for m in backbone.modules()): return backbone
     quick = copy.deepcopy(backbone)
     if not fold(quick.model): return backbone
     quick.model.to(memory_format=torch.channels_last)

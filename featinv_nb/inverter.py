@@ -23,6 +23,7 @@ from diffusers import UNet2DConditionModel
 
 from .images import data_path
 from .backbones import Backbone, _reachable
+from .fusion import fused
 from .denoisers import FeatureControlNet, PixelDenoiser, aligned
 from .inversions import (Inversion, fidelity, load_inversion, others, picture, plot, report,
                                    save_inversion)
@@ -53,6 +54,7 @@ class Inverter:
                                 f"{backbone.channels}: use the backbone and layer that it was trained for")
         self.denoiser, self.backbone, self.card = denoiser.eval().requires_grad_(False), backbone, card or {}
         self.defaults = {**(LATENT_DEFAULTS if self.latent else DEFAULTS), **(defaults or {})}
+        self._quick = None
 
     @property
     def latent(self): return isinstance(self.denoiser, LatentDenoiser)
@@ -69,8 +71,15 @@ class Inverter:
     @property
     def chunk(self): return 1 if self.device.type == "cpu" else 4 if self.latent else 16  # pictures an evaluation, see `by_rows`
 
+    @property
+    def quick(self):
+        "The backbone that refinement runs: on a CPU the same network with its batch norms folded."
+        if self._quick is None: self._quick = fused(self.backbone) if self.device.type == "cpu" else self.backbone
+        return self._quick
+
     def to(self, device):
         self.denoiser.to(device), self.backbone.to(device)
+        self._quick = None
         return self
 
     def __repr__(self):

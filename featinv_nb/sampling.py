@@ -137,6 +137,7 @@ def embedded(net, features, n, spread):
 def paint(inverter, features, n, seed, steps, scale, refine, scheduler, hooks, spread):
     "Sample n pictures for each feature map: (B * n, 3, size, size) in [0, 1]."
     net, chunk, plan = inverter.denoiser, inverter.chunk, make_scheduler(scheduler, steps)
+    quick = inverter.quick if refine else None
     condition, none = embedded(net, features, chunk, spread)
     condition, wanted = condition.repeat(n), features.repeat_interleave(n, 0)
     clean = guided(net, condition, none, scale, chunk, spread)
@@ -148,7 +149,7 @@ def paint(inverter, features, n, seed, steps, scale, refine, scheduler, hooks, s
         guess = clean(x / kept[t].sqrt(), TOLD * sigma)
         if i >= steps - refine:
             rate = refine_rate(sigma[0].item())
-            guess = by_rows(lambda k: refined(inverter.backbone, guess[k], wanted[k], rate), len(guess), chunk, spread)
+            guess = by_rows(lambda k: refined(quick, guess[k], wanted[k], rate), len(guess), chunk, spread)
         x = plan.step(guess, t, x).prev_sample
         hooks.done(i + 1, steps, guess)
     return (guess / 2 + 0.5).clamp(0, 1)
@@ -269,7 +270,7 @@ def paint_latents(inverter, features, n, seed, steps, scale, refine, scheduler, 
         if late or hooks.callback is not None: clean = as_clean(out, x, kept, kind)
         if late:
             rate = refine_rate(((1 - kept) / kept).sqrt().item())
-            clean = by_rows(lambda k: refined_latents(net, inverter.backbone, clean[k], wanted[k], rate), len(x), chunk, spread)
+            clean = by_rows(lambda k: refined_latents(net, inverter.quick, clean[k], wanted[k], rate), len(x), chunk, spread)
             out = as_predicted(clean, x, kept, kind)
         x = latent_step(plan, out, t, x, generators)
         if hooks.callback is not None: hooks.callback(i + 1, steps, decoded(clean))

@@ -467,7 +467,7 @@ PRESETS = {
     "lite-last": [TrainConfig(layer=None, stage="lift", lift_layer="blocks.4", init_from="lite", steps=960, model=LIFT),
                   replace(PAINT, layer=None, init_from="lite", steps=1500, lr=8e-4, model=dict(LIFT, polish=32))],
 }
-SETTINGS = {"lite-last": dict(scale=2.0, refine=10)}  # where the defaults of sampling are not the judge's choice
+SETTINGS = {"lite-last": dict(scale=2.0)}  # where the defaults of sampling are not the judge's choice
 LIMITS = ("A small network that has seen a few hundred photographs: fine detail, text and faces are lost, thin things break, what is small is vague, and colours drift where "
           "the layer has forgotten them (a sepia photo comes out tinted).")
 DEEP = " The last map gives the kind of thing, its place and its colours, not its shape."
