@@ -19,7 +19,7 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from safetensors.torch import load_file, save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from .backbones import Backbone
+from .backbones import _BUNDLED, Backbone
 from .denoisers import FeatureControlNet
 from .inverter import Inverter
 from .priors import PROMPT, LatentDenoiser, Prior
@@ -228,6 +228,7 @@ def write_prior(folder: Path, unet, vae, config: dict, text, encoder, tokenizer)
 # %% ../nbs/04a_convert.ipynb #cell018
 def _described(backbone, layer, size) -> tuple[Backbone, str]:
     "The backbone, without its weights if they would have to be fetched, and the tag that its weights will have."
+    if backbone in _BUNDLED: backbone = Backbone(backbone, layer, size=size)
     if isinstance(backbone, Backbone): return backbone, backbone.weights_tag
     shape = Backbone(backbone, layer, weights="random", size=size)
     tag = shape.model.pretrained_cfg.get("tag") or "default"

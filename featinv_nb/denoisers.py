@@ -281,7 +281,8 @@ class FeatureControlNet(ModelMixin, ConfigMixin):
     ) -> "FeatureControlNet":
         "An untrained control of this U-Net: its residuals are zero."
         with torch.device("meta"): shape = ControlNetModel.from_unet(unet, load_weights_from_unet=False).config
-        control = cls(channels, hidden, pooled, {k: v for k, v in shape.items() if not k.startswith("_")})
+        shape = {k: v for k, v in shape.items() if not k.startswith("_")}
+        control = cls(channels=channels, hidden=hidden, pooled=pooled, unet=shape)  # by name: diffusers forgets others
         for part in ("conv_in", "time_embedding", "down_blocks", "mid_block"):
             getattr(control.net, part).load_state_dict(getattr(unet, part).state_dict())
         return nn.Module.to(control, unet.dtype)

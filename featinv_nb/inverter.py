@@ -206,7 +206,7 @@ def _save_latent(net, folder, dtype):
     def write(module, name):
         back = module.dtype  # rounding is undone by writing a copy only, so that nothing in use changes
         if dtype not in (None, back):
-            copy = type(module).from_config(module.config)
+            copy = type(module).from_config({k: v for k, v in module.config.items() if k != "_use_default_values"})
             copy.load_state_dict(module.state_dict())
             module = torch.nn.Module.to(copy, dtype)
         module.save_pretrained(folder / name)
@@ -226,6 +226,7 @@ def save_inverter(
     folder, b = Path(folder), inverter.backbone
     folder.mkdir(parents=True, exist_ok=True)
     kind = (_save_latent if inverter.latent else _save_pixel)(inverter.denoiser, folder, dtype)
+    if inverter.latent: kind["backbone_size"] = b.size
     facts = kind | dict(backbone=b.name, layer=b.layer, weights=b.weights_tag, features=[b.channels, *b.grid], size=inverter.size,
                         defaults=inverter.defaults, card=inverter.card)
     (folder / "inverter.json").write_text(json.dumps(facts, indent=1) + "\n")
@@ -271,9 +272,12 @@ def load_inverter(
     "An inverter by its bundled name, from a folder or from the hub; the backbone must be the one that it was trained for."
     folder = _found(name)
     facts = json.loads((folder / "inverter.json").read_text())
-    backbone = backbone or Backbone(facts["backbone"], facts["layer"])
+    backbone = backbone or Backbone(facts["backbone"], facts["layer"], size=facts.get("backbone_size"))
     for key, mine in (("backbone", backbone.name), ("layer", backbone.layer), ("weights", backbone.weights_tag)):
         if facts[key] != mine: raise InverterError(f"{folder.name} was trained for {key} {facts[key]!r}, got {mine!r}: features would not fit")
+    if facts.get("backbone_size", backbone.size) != backbone.size:
+        raise InverterError(f"{folder.name} was trained for a backbone that sees {facts['backbone_size']} px, got {backbone.size}: its features are of "
+                            f"another scale; make it with size={facts['backbone_size']}")
     if facts["features"][0] != backbone.channels:
         raise InverterError(f"{folder.name} takes features of {facts['features'][0]} channels, {backbone.name} {backbone.layer} has {backbone.channels}")
     if facts.get("kind", "pixel") == "latent": net = _load_latent(facts, folder, prior, dtype)

@@ -9,7 +9,6 @@ __all__ = ['PROMPT', 'PriorError', 'check_parts', 'Prior', 'fingerprint', 'tiny_
 # %% ../nbs/03a_priors.ipynb #cell002
 import hashlib
 import json
-import os
 import re
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from types import SimpleNamespace
 
 import huggingface_hub
 import torch
+import torch.nn.functional as F
 from diffusers import AutoencoderKL, PNDMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from safetensors import safe_open
 from torch import nn
@@ -130,7 +130,8 @@ def tiny_prior(
         vae = AutoencoderKL(block_out_channels=width, down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4,
                             latent_channels=4, layers_per_block=1, sample_size=size)
         text = _tiny_text(tokenizer := _tiny_tokenizer(), dim)
-        with torch.no_grad(): spread = vae.encode(torch.rand(4, 3, size, size) * 2 - 1).latent_dist.mean.std().item()
+        fog = F.interpolate(torch.rand(8, 3, 4, 4), (size, size), mode="bilinear") * 2 - 1
+        with torch.no_grad(): spread = vae.encode(fog).latent_dist.sample().std().item()
     vae.register_to_config(scaling_factor=round(1 / spread, 4))  # latents of about unit variance
     scheduler = PNDMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", skip_prk_steps=True, steps_offset=1,
                               prediction_type=prediction_type)
