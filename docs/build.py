@@ -7,16 +7,33 @@ import shutil
 import sys
 import time
 import warnings
+from copy import deepcopy
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES, DOCTREES, OUT = ROOT / "build/docs", ROOT / "build/doctrees", ROOT / "_docs"
 
 
-def processed() -> Path:
-    """The notebooks as nbdev processes them for its own docs."""
-    from nbdev.serve import proc_nbs  # reads settings.ini in the current folder
-    return proc_nbs(force=True, n_workers=0)
+def processed() -> tuple:
+    """The notebooks as nbdev processes them for its own docs, and what it could not process."""
+    from nbdev.process import NBProcessor
+    from nbdev import serve  # reads settings.ini in the current folder
+    problems = []
+
+    class Processed(serve.FilterDefaults):
+        def __call__(self, nb):
+            spare = deepcopy(nb)
+            try: return super().__call__(nb)
+            except Exception as e:  # whatever the notebook's cells raise: nbdev_docs would end here
+                problems.append(f"nbdev_docs can't process a notebook: {e}\n(it runs cells with imports: let imports stand alone)")
+            nb.clear(), nb.update(spare)
+            return self.nb_proc(nb, without={"exec_show_docs"}).process()
+
+        def nb_proc(self, nb, without=()):
+            return NBProcessor(nb=nb, procs=[p for p in self.procs() if getattr(p, "__name__", "") not in without])
+
+    serve.FilterDefaults = Processed
+    return serve.proc_nbs(force=True, n_workers=0), problems
 
 
 def main() -> int:
@@ -25,15 +42,16 @@ def main() -> int:
     warnings.filterwarnings("ignore", category=FutureWarning)
     start = time.time()
     said = lambda what: print(f"{time.time() - start:6.1f} s  {what}", flush=True)  # noqa: E731
-    proc = processed()
+    proc, problems = processed()
     said("notebooks processed by nbdev")
     from stage import stage_all
     stage = stage_all(ROOT, proc, SOURCES)
     said(f"{len(stage.notebooks)} notebooks and {len(stage.reference.entries)} public names staged")
-    print(*stage.problems, sep="\n", file=sys.stderr, end="\n" if stage.problems else "")
+    problems += stage.problems
     from sphinx.cmd.build import build_main
     shutil.rmtree(OUT, ignore_errors=True)
-    failed = build_main(["-b", "html", "-c", "docs", "-d", str(DOCTREES), "-q", "-E", "-W", "--keep-going", str(SOURCES), str(OUT)]) or len(stage.problems)
+    failed = build_main(["-b", "html", "-c", "docs", "-d", str(DOCTREES), "-q", "-E", "-W", "--keep-going", str(SOURCES), str(OUT)]) or bool(problems)
+    print(*problems, sep="\n", end="\n" if problems else "", file=sys.stderr)
     said(f"{sum(1 for _ in OUT.rglob('*.html'))} pages in {OUT.relative_to(ROOT)}/" if not failed else "the site has the errors above")
     return int(bool(failed))
 

@@ -34,7 +34,8 @@ class Entry:
 
     @cached_property
     def signature(self):
-        """Parameters by name, without self."""
+        """Parameters by name, without self; none where the class takes those of a foreign class."""
+        if isinstance(self.obj, type) and not made_here(self.obj): return {}
         try: found = inspect.signature(self.obj)
         except ValueError: return {}  # a class built in C says nothing
         return {k: p for k, p in found.parameters.items() if k not in ("self", "cls")}
@@ -51,6 +52,7 @@ class Entry:
         """What each parameter is: the comment beside it, or the project's word for it; empty where neither is there."""
         if self.kind in ("constant", "property") or isinstance(self.obj, type) and issubclass(self.obj, BaseException): return {}
         beside = docments(self.obj, full=True)
+        if isinstance(self.obj, type) and "__new__" in vars(self.obj): beside = docments(self.obj.__new__, full=True)
         traits = self.obj.class_traits() if isinstance(self.obj, type) and issubclass(self.obj, HasTraits) else {}
         return {k: (beside.get(k, {}).get("docment") or word(words, self.module, self.name, k)
                     or getattr(traits.get(k), "help", "") or "").replace("\n", " ") for k in self.signature}
@@ -69,6 +71,12 @@ def modules(root: Path) -> list:
 def kind_of(obj) -> str:
     if isinstance(obj, type): return "class"
     return "function" if inspect.isroutine(obj) else "constant"
+
+
+def made_here(cls: type) -> bool:
+    """Whether a class says itself what it takes."""
+    maker = next((c for c in cls.__mro__ if "__init__" in vars(c) or "__new__" in vars(c)), object)
+    return maker.__module__.startswith("featinv_nb.")
 
 
 def members(module: str, name: str, cls: type):

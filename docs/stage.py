@@ -260,14 +260,24 @@ def outputs_of(stage: Stage, notebook: str, title: str) -> list:
             staged = code_cell(stage, cell, title, before)
             staged["metadata"]["tags"] = ["remove-input"]
             cells.append(staged)
+    if not cells: cells = table_below(stage, notebook, title)
     if not cells: stage.problems.append(f"{notebook} has no saved outputs below '{title}': run it, or take the line out of the page")
     return cells
+
+
+def table_below(stage: Stage, notebook: str, title: str) -> list:
+    """The text below a heading of a notebook, where it holds a table: figures that were measured outside of it."""
+    for cell in stage.original(notebook)["cells"]:
+        head, _, text = source_of(cell).partition("\n")
+        if cell["cell_type"] == "markdown" and head.lstrip("# ") == title and "|---" in text: return [markdown_cell(text)]
+    return []
 
 
 def filled(stage: Stage, text: str) -> str:
     """A page with its tables that are made from files."""
     if "{credits}" in text: text = text.replace("{credits}", credits(stage))
     if "{house}" in text: text = text.replace("{house}", (stage.root / "docs/static/house.svg").read_text(encoding="utf-8"))
+    text = text.replace("{{version}}", "{" + stage.cfg["version"] + "}")
     if "{names}" in text: text = text.replace("{names}", all_names(stage))
     return text
 
@@ -280,13 +290,12 @@ def credits(stage: Stage) -> str:
     out = []
     for name, title in (("samples", "The sample photos"), ("photos", "The photos that the bundled models are trained on")):
         with open(stage.root / f"data/{name}/credits.csv", newline="", encoding="utf-8") as f: rows = list(csv.DictReader(f))
-        out.append(f"## {title}\n\n{len(rows)} files of `data/{name}`.\n\n:::{{div}} wide\n"
+        out.append(f"## {title}\n\n{len(rows)} files of `data/{name}`.\n\n"
                    + "| file | title | author | licence | from |\n|---|---|---|---|---|")
         for r in rows:
             origin = r.get("source") or f"{r['package']} {r['version']}"
             if r.get("url"): origin = f"[{cell_text(origin)}]({r['url']})"
             out[-1] += f"\n| {cell_text(r['file'])} | {cell_text(r['title'])} | {cell_text(r['author'])} | {r['licence']} | {origin} |"
-        out[-1] += "\n:::"
     return "\n\n".join(out)
 
 
