@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from .images import grid, heat, load, samples as sample_photos, to_pil
-from .backbones import Backbone
+from .backbones import Backbone, FeatureMap
 from .metrics import at_size, ceiling, cosine, floor, judge_for, match
 from .sampling import InverterError
 
@@ -33,6 +33,7 @@ class Inversion:
     settings: dict  # steps, scale, seed, refine, best_of, scheduler, seconds, and what painted
     backbone: Backbone | None = field(default=None, repr=False)
     photos: torch.Tensor | None = field(default=None, repr=False)  # the originals, (B, 3, H, W), where they are known
+    prefix: torch.Tensor | None = field(default=None, repr=False)  # prefix tokens achieved, (B, N, P, C), of a transformer
 
     @property
     def cosine(self): return cosine(self.achieved, self.features[:, None])
@@ -117,10 +118,11 @@ def report(
     backbone, photos = result.backbone, result.photos if photos is None else photos
     if backbone is None: raise InverterError("a report needs the backbone: Inversion.load(folder, backbone=...)")
     b, n = result.images.shape[:2]
-    flat = result.images.flatten(0, 1)
+    flat, achieved = result.images.flatten(0, 1), result.achieved.flatten(0, 1)
+    if result.prefix is not None: achieved = FeatureMap(achieved, result.prefix.flatten(0, 1))
     low = floor(result.features, others(backbone))
     with torch.inference_mode():
-        own = match(backbone.logits(result.features), backbone.logits(result.achieved.flatten(0, 1)).unflatten(0, (b, n)))
+        own = match(backbone.logits(result.features), backbone.logits(achieved).unflatten(0, (b, n)))
         high, judged = [float("nan")] * b, [[None] * n] * b
         if photos is not None:
             judge = judge or judge_for(backbone).to(flat.device)
@@ -147,8 +149,9 @@ def save_inversion(result: Inversion, folder, overwrite: bool = False) -> Path:
     b, n = result.images.shape[:2]
     for k, image in enumerate(to_pil(result.images.flatten(0, 1))): image.save(folder / f"{k // n:03d}_{k % n:02d}.png")
     tensors = {"features": result.features, "achieved": result.achieved, "draws": result.draws}
-    if result.photos is not None: tensors["photos"] = result.photos
-    save_file({k: v.contiguous().cpu() for k, v in tensors.items()}, folder / "features.safetensors")
+    more = dict(photos=result.photos, prefix=result.prefix, features_prefix=getattr(result.features, "prefix", None))
+    tensors |= {k: v for k, v in more.items() if v is not None}
+    save_file({k: v.as_subclass(torch.Tensor).contiguous().cpu() for k, v in tensors.items()}, folder / "features.safetensors")
     text = json.dumps(dict(result.settings, pictures=b, samples=n), indent=1)
     (folder / "inversion.json").write_text(text)
     return folder
@@ -162,4 +165,5 @@ def load_inversion(folder, backbone: Backbone | None = None) -> Inversion:
     b, n = settings.pop("pictures"), settings.pop("samples")
     tensors = load_file(folder / "features.safetensors")
     images = load([folder / f"{i:03d}_{j:02d}.png" for i in range(b) for j in range(n)]).unflatten(0, (b, n))
-    return Inversion(images, tensors["features"], tensors["achieved"], tensors["draws"], settings, backbone, tensors.get("photos"))
+    features = tensors["features"] if "features_prefix" not in tensors else FeatureMap(tensors["features"], tensors["features_prefix"])
+    return Inversion(images, features, tensors["achieved"], tensors["draws"], settings, backbone, tensors.get("photos"), tensors.get("prefix"))

@@ -113,12 +113,14 @@ class Inverter:
         with torch.no_grad() if settings["refine"] else torch.inference_mode(), side_by_side(self.device) as spread:
             if self.latent: images = paint_latents(self, features, n, seed, hooks=hooks, **settings)
             else: images = paint(self, features, n, seed, hooks=hooks, spread=spread, **settings)
-            achieved = by_rows(lambda i: self.backbone.features(images[i]), len(images), self.chunk, spread).unflatten(0, (len(features), n))
+            achieved = by_rows(lambda i: self.backbone.features(images[i]), len(images), self.chunk, spread)
+        achieved, prefix = (None if v is None else v.unflatten(0, (len(features), n)) for v in (achieved, getattr(achieved, "prefix", None)))
         images, draws = images.unflatten(0, (len(features), n)), torch.arange(n).expand(len(features), n)
         if best_of > 1: images, achieved, draws = closest(images, achieved, draws, features, samples)
+        if prefix is not None: prefix = prefix[torch.arange(len(features))[:, None], draws]
         settings |= dict(seed=seed, best_of=best_of, seconds=time.perf_counter() - began, backbone=self.backbone.name,
                          layer=self.backbone.layer, weights=self.backbone.weights_tag, model=self.card.get("name", "unnamed"))
-        return Inversion(images, features, achieved, draws, settings, self.backbone, photos)
+        return Inversion(images, features, achieved, draws, settings, self.backbone, photos, prefix)
 
     @classmethod
     def from_prior(cls, prior, backbone, layer=None, **options):
