@@ -167,7 +167,7 @@ def fetched(
 ) -> Path:
     "The folder of a repository's snapshot: from the hub, or from the cache where the hub can't be reached."
     hub = huggingface_hub.constants
-    problem = "HF_HUB_OFFLINE is set" if hub.HF_HUB_OFFLINE else _reachable(f"{hub.ENDPOINT}/api/models/{name}")
+    problem = "HF_HUB_OFFLINE is set" if hub.HF_HUB_OFFLINE else _reachable(hub.ENDPOINT)
     cached = huggingface_hub.try_to_load_from_cache(name, first, revision=revision)
     if problem and not isinstance(cached, str):
         raise PriorError(f"can't fetch {first} of {name!r} from {hub.ENDPOINT.split('//')[-1]} ({problem}), and it isn't in the cache: "
