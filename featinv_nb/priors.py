@@ -18,10 +18,9 @@ from types import SimpleNamespace
 import huggingface_hub
 import torch
 import torch.nn.functional as F
-from diffusers import AutoencoderKL, PNDMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import AutoencoderKL, PNDMScheduler, UNet2DConditionModel
 from safetensors import safe_open
 from torch import nn
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from .backbones import _reachable
 from .denoisers import FeatureControlNet, aligned
@@ -96,8 +95,9 @@ def fingerprint(unet, vae) -> str:
 _PARTS = dict(unet="config.json", vae="config.json", scheduler="scheduler_config.json", text_encoder="config.json", tokenizer="tokenizer_config.json")
 
 
-def _tiny_tokenizer(length: int = 77) -> CLIPTokenizer:
+def _tiny_tokenizer(length: int = 77):
     "A CLIP tokenizer that spells."
+    from transformers import CLIPTokenizer  # takes seconds to import: only where it is needed, here and below
     letters = [chr(i) for i in range(33, 127)]
     words = [*letters, *[c + "</w>" for c in letters], "<|startoftext|>", "<|endoftext|>"]
     with TemporaryDirectory() as folder:
@@ -106,7 +106,8 @@ def _tiny_tokenizer(length: int = 77) -> CLIPTokenizer:
         return CLIPTokenizer.from_pretrained(folder, model_max_length=length)
 
 
-def _tiny_text(tokenizer, dim: int) -> CLIPTextModel:
+def _tiny_text(tokenizer, dim: int):
+    from transformers import CLIPTextConfig, CLIPTextModel
     ends = dict(bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id)
     return CLIPTextModel(CLIPTextConfig(vocab_size=len(tokenizer), hidden_size=dim, intermediate_size=2 * dim, num_hidden_layers=2,
                                         num_attention_heads=4, max_position_embeddings=tokenizer.model_max_length, **ends))
@@ -121,6 +122,7 @@ def tiny_prior(
     prediction_type: str = "epsilon",  # or "v_prediction"
 ) -> Path:
     "Write a latent diffusion model with random weights, in diffusers format, for tests and demonstrations."
+    from diffusers import StableDiffusionPipeline
     n, width = len(widths), (32,) * 4
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
@@ -199,6 +201,7 @@ def encoded(
             if (file.metadata() or {}).get("prompt") == prompt: return file.get_tensor("text").clone()
     if not (folder / "tokenizer").is_dir():
         raise PriorError(f"{folder} has no tokenizer: it knows the prompt {PROMPT!r} only; add the prior's folder 'tokenizer' for another")
+    from transformers import CLIPTextModel, CLIPTokenizer
     tokenizer, model = CLIPTokenizer.from_pretrained(folder / "tokenizer"), CLIPTextModel.from_pretrained(folder / "text_encoder")
     aligned(model.float().eval())
     options = dict(padding="max_length", max_length=tokenizer.model_max_length, truncation=True, return_tensors="pt")
