@@ -110,7 +110,9 @@ def pooled(
 class PooledView:
     "A backbone whose features are pooled: what an inverter of pooled features is allowed to see."
     def __init__(self, backbone: Backbone): self.backbone = backbone
-    def __getattr__(self, name): return getattr(self.backbone, name)
+    def __getattr__(self, name):
+        if name == "backbone": raise AttributeError(name)  # a copy in the making has none yet
+        return getattr(self.backbone, name)
     def features(self, x): return pooled(self.backbone.features(x))
 
 
