@@ -140,14 +140,14 @@ class Reference:
                     if entry is None and used in imports:
                         home = imports[used]
                         entry = self.entries.get(self.alias.get((home, used), (home, used)))
-                    if entry and name and entry.name != name: entry.used_by.append((module, name))
+                    if entry and entry.name != name: entry.used_by.append((module, name or "import"))
         for (module, name), entry in self.entries.items():  # a method is used by what uses its class
             entry.used_by = list(dict.fromkeys(entry.used_by))
 
     def shown(self, entry: Entry, seen: frozenset = frozenset()) -> bool:
         """Whether an executed cell uses a name, or a name that uses it, or, for a method, its class's maker does."""
         key = (entry.module, entry.name)
-        if entry.examples: return True
+        if entry.examples or (entry.module, "import") in entry.used_by: return True  # what a module runs when it is imported is run by all
         if key in seen: return False
         seen |= {key}
         users = [self.entries[k] for k in entry.used_by if k in self.entries]

@@ -103,7 +103,9 @@ def source_of(cell: dict) -> str: return "".join(cell.get("source") or "")
 
 
 def title_of(nb: dict) -> str:
-    return re.search(r"^#\s+(.+?)\s*$", source_of(nb["cells"][0]), re.MULTILINE)[1]
+    found = re.search(r"^#\s+(.+?)\s*$", source_of(nb["cells"][0]), re.MULTILINE)
+    if not found: raise ValueError(f"a notebook begins with {source_of(nb['cells'][0])[:60]!r}: it has to begin with its title")
+    return found[1]
 
 
 def collect_examples(stage: Stage):
@@ -261,8 +263,9 @@ def outputs_of(stage: Stage, notebook: str, title: str) -> list:
             staged["metadata"]["tags"] = ["remove-input"]
             cells.append(staged)
     if not cells: cells = table_below(stage, notebook, title)
-    if not cells: stage.problems.append(f"{notebook} has no saved outputs below '{title}': run it, or take the line out of the page")
-    return cells
+    if cells: return cells
+    print(f"note: {notebook} has no saved outputs below '{title}'")
+    return [markdown_cell(f"*No outputs are saved there yet: run* `{notebook}` *from top to bottom.*")]
 
 
 def table_below(stage: Stage, notebook: str, title: str) -> list:

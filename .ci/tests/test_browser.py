@@ -1,29 +1,20 @@
 """The viewers in a real browser: JupyterLab runs a notebook, a slider is dragged, a mask is painted, the still remains.
 
-Screenshots are kept in $FEATINV_ARTEFACTS, or in out/screenshots of the tree under test.
+And tutorial 01, from its first cell to its last. Screenshots are kept in $FEATINV_ARTEFACTS, or in out/screenshots of the tree under test.
 """
 import json
-import os
 import re
-import secrets
 import shutil
-import socket
-import subprocess
-import sys
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 import nbformat
 import pytest
+from browsers import CHROMIUM, LIMIT, NAMES, SHOTS, jupyter_lab, launch, run_all
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
-SHOTS = Path(os.environ.get("FEATINV_ARTEFACTS", ROOT / "out/screenshots"))
-LIMIT = 400_000  # ms for anything to appear: machines that run this may be busy
 TUTORIAL = ROOT / "nbs/tutorials/02_compose_features.ipynb"
+FIRST = ROOT / "nbs/tutorials/01_first_inversion.ipynb"
 VIEWER = 'viewer = CompositionViewer(photos=["chelsea", "espresso"], steps=3)\nviewer'
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=f"no Chromium: none of {', '.join(NAMES)} is installed")
@@ -38,47 +29,28 @@ def notebook() -> nbformat.NotebookNode:
     return nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in code], metadata=kernel)
 
 
+def cleared(nb: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """A notebook as one that nobody has run."""
+    for cell in nb.cells:
+        if cell.cell_type == "code": cell.outputs, cell.execution_count = [], None
+    return nb
+
+
+def first() -> nbformat.NotebookNode:
+    """Tutorial 01 with fewer pictures: another value in the cell that is tagged for it."""
+    nb = nbformat.read(FIRST, as_version=4)
+    cell = next(c for c in nb.cells if "parameters" in c.metadata.get("tags", []))
+    cell.source, changed = re.subn(r"^draws = \d+", "draws = 2", cell.source, flags=re.MULTILINE)
+    assert changed == 1
+    return nb
+
+
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
     """A JupyterLab of its own: (folder, address of a page in it)."""
-    folder, home = tmp_path_factory.mktemp("lab"), tmp_path_factory.mktemp("home")
-    nb = notebook()
-    for cell in nb.cells:
-        if cell.cell_type == "code": cell.outputs, cell.execution_count = [], None
-    nbformat.write(nb, folder / "mix.ipynb")
-    page_config = home / "config/labconfig/page_config.json"
-    page_config.parent.mkdir(parents=True)
-    page_config.write_text(json.dumps({"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}))
-    env = dict(os.environ, JUPYTER_CONFIG_DIR=str(home / "config"), JUPYTER_DATA_DIR=str(home / "data"),
-               JUPYTER_RUNTIME_DIR=str(home / "runtime"), JUPYTERLAB_SETTINGS_DIR=str(home / "settings"),
-               JUPYTERLAB_WORKSPACES_DIR=str(home / "workspaces"), IPYTHONDIR=str(home / "ipython"),
-               OMP_NUM_THREADS=os.environ.get("OMP_NUM_THREADS", "1"))
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
-    token = secrets.token_hex(16)
-    with open(home / "log", "wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
-             "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={folder}"],
-            cwd=folder, env=env, stdout=log, stderr=subprocess.STDOUT)
-    try:
-        wait_for_server(f"http://127.0.0.1:{port}/api?token={token}", process, home / "log")
-        yield folder, f"http://127.0.0.1:{port}/lab/tree/mix.ipynb?reset&token={token}"
-    finally:
-        process.terminate()  # the server ends its kernels
-        process.wait(60)
-
-
-def wait_for_server(url, process, log):
-    """Until it answers."""
-    end = time.time() + LIMIT / 1000
-    while True:
-        try:
-            with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=10): return
-        except (urllib.error.URLError, OSError) as e:
-            assert process.poll() is None and time.time() < end, f"{e}\n{log.read_text()}"
-            time.sleep(0.5)
+    folder = tmp_path_factory.mktemp("lab")
+    for name, nb in (("mix", notebook()), ("first", first())): nbformat.write(cleared(nb), folder / f"{name}.ipynb")
+    with jupyter_lab(folder, tmp_path_factory.mktemp("home")) as address: yield folder, address("mix.ipynb")
 
 
 @pytest.fixture(scope="module")
@@ -87,14 +59,14 @@ def page(lab):
     from playwright.sync_api import sync_playwright
     SHOTS.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--no-proxy-server"], timeout=LIMIT)
+        browser = launch(p)
         page = browser.new_page(viewport={"width": 1400, "height": 1200})
         page.set_default_timeout(LIMIT)
         page.on("console", lambda message: print(message.text) if message.type == "error" else None)  # shown if a test fails
         page.on("pageerror", lambda error: print(error))
         page.goto(lab[1])
         try:
-            run_all(page)
+            run_all(page, code_cells(notebook()))
             live(page, "canvas.featinv-paint").last.wait_for()
             done(page)
         finally: page.screenshot(path=SHOTS / "0_opened.png")
@@ -102,22 +74,7 @@ def page(lab):
         browser.close()
 
 
-def run_all(page):
-    """Run the cells one after another, as a person would; a cell whose prompt stays empty is asked again."""
-    cells = page.locator(".jp-Notebook .jp-CodeCell")
-    cells.first.wait_for()
-    page.locator(".jp-NotebookPanel .jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()
-    count = sum(cell.cell_type == "code" for cell in notebook().cells)  # the page fills one by one
-    cells.nth(count - 1).wait_for()
-    for i in range(count):
-        prompt, asked, end = cells.nth(i).locator(".jp-InputPrompt"), 0.0, time.time() + LIMIT / 1000
-        while not re.search(r"\[\d+\]", prompt.inner_text()):
-            assert time.time() < end, f"cell {i} has not run: {prompt.inner_text()}"
-            if "*" not in prompt.inner_text() and time.time() - asked > 20:
-                prompt.click()
-                page.keyboard.press("Control+Enter")
-                asked = time.time()
-            page.wait_for_timeout(300)
+def code_cells(nb) -> int: return sum(cell.cell_type == "code" for cell in nb.cells)
 
 
 def live(page, inner):
@@ -247,3 +204,22 @@ def test_the_still_remains_without_a_kernel(page, lab):
     still.wait_for()
     assert still.locator("figcaption").inner_text() == words and still.locator("img").bounding_box()["width"] > 100
     page.screenshot(path=SHOTS / "5_no_kernel.png")
+
+
+def test_tutorial_01_runs_to_its_last_cell(page, lab):
+    page.goto(lab[1].replace("mix.ipynb", "first.ipynb"))
+    count = code_cells(first())
+    try: run_all(page, count)
+    finally: page.screenshot(path=SHOTS / "6_tutorial_01.png")
+    page.wait_for_function("""() => !document.querySelector(".jp-Notebook .jp-mod-running")""")
+    panel = page.locator(".jp-NotebookPanel:visible")
+    panel.press("Control+s")
+    end = time.time() + 60
+    while sum("execution_count" in c and bool(c["execution_count"]) for c in json.loads((lab[0] / "first.ipynb").read_text())["cells"]) < count:
+        assert time.time() < end, "the saved notebook doesn't hold the run"
+        time.sleep(0.5)
+    saved = nbformat.read(lab[0] / "first.ipynb", as_version=4)
+    ran = [c for c in saved.cells if c.cell_type == "code"]
+    assert not [o for c in ran for o in c.outputs if o.output_type == "error"]
+    pictures = [k for c in ran for o in c.outputs for k in o.get("data", {}) if k == "image/jpeg" or "<img" in o["data"].get("text/html", "")]
+    assert len(pictures) >= 4 and ran[-1].outputs, "the last cell shows a picture"
