@@ -50,7 +50,7 @@ def main() -> int:
     problems += stage.problems
     from sphinx.cmd.build import build_main
     shutil.rmtree(OUT, ignore_errors=True)
-    failed = build_main(["-b", "html", "-c", "docs", "-d", str(DOCTREES), "-q", "-E", "-W", "--keep-going", str(SOURCES), str(OUT)]) or bool(problems)
+    failed = build_main(["-b", "html", "-c", "docs", "-d", str(DOCTREES), "-q", "-E", "-j", "2", "-W", "--keep-going", str(SOURCES), str(OUT)]) or bool(problems)
     print(*problems, sep="\n", end="\n" if problems else "", file=sys.stderr)
     said(f"{sum(1 for _ in OUT.rglob('*.html'))} pages in {OUT.relative_to(ROOT)}/" if not failed else "the site has the errors above")
     return int(bool(failed))

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 import yaml
+from docutils.nodes import make_id
 from fastcore.docments import docments
 from traitlets import HasTraits
 
@@ -44,7 +45,7 @@ class Entry:
     def summary(self) -> str:
         """The first paragraph of the docstring that is its own."""
         if self.kind == "constant": return ""
-        doc = self.obj.fget.__doc__ if self.kind == "property" else self.obj.__doc__
+        doc = getattr(self.obj, "fget", getattr(self.obj, "func", self.obj)).__doc__ if self.kind == "property" else self.obj.__doc__
         if self.kind == "class" and str(doc).startswith(f"{self.name}("): return ""  # made by dataclass
         return inspect.cleandoc(doc or "")
 
@@ -84,7 +85,7 @@ def members(module: str, name: str, cls: type):
     for k, v in vars(cls).items():
         inner = getattr(v, "__func__", v)
         if k.startswith("_") and k != "__call__": continue
-        if isinstance(v, property): yield Entry(module, f"{name}.{k}", v, "property")
+        if isinstance(v, (property, cached_property)): yield Entry(module, f"{name}.{k}", v, "property")
         elif inspect.isfunction(inner) and "<" not in inner.__qualname__.split(".")[-2]:
             yield Entry(module, f"{name}.{k}", getattr(cls, k), "method")
 
@@ -218,7 +219,9 @@ def call_text(entry: Entry) -> str:
 
 
 def heading(level: int, entry: Entry) -> str:
-    return f"({entry.label})=\n{'#' * level} `{entry.name}`\n\n" + f'<span class="nbdev-anchor" id="{entry.anchor}"></span>\n'
+    own = make_id(entry.name) == entry.anchor  # the heading's own anchor is nbdev's
+    place = "" if own else f'<span class="nbdev-anchor" id="{entry.anchor}"></span>\n'
+    return f"({entry.label})=\n{'#' * level} `{entry.name}`\n\n" + place
 
 
 def raises(entry: Entry) -> str:
