@@ -20,6 +20,7 @@ LINK = re.compile(r"""(?P<head>\]\(|(?:src|href)=["'])(?P<to>[^)\s"']+)""")
 OUTSIDE = re.compile(r"[a-z][a-z+.-]*:|#|/")
 NBDEV = re.compile(r"\[(`[^`]+`)\]\((?P<to>[^)]*)\)")
 FORMULA = re.compile(r"(?<![`$\w])\$\$[^$]+\$\$(?![`$])")  # MyST wants a formula of its own to stand alone
+GUIDES = ("own_backbone", "own_layer", "own_prior", "own_data", "reading_the_metrics", "gpu_cluster", "converting")  # these first, in this order
 STILL = ("This is a still, the last picture of a live viewer. To move its sliders yourself, run `make lab` in the project's folder, open "
          "`{notebook}` and run its cells; `pip install .` and any Jupyter do as well.")
 
@@ -337,7 +338,8 @@ def stage_all(root: Path, proc: Path, out: Path) -> Stage:
         stage.write(stage.places[name], stage.prepared(stage.text(name), name, stage.places[name]))
     under = lambda folder: [stage.places[n] for n in stage.notebooks if n.startswith(f"nbs/{folder}/")]  # noqa: E731
     modules = [stage.places[n] for n in stage.notebooks if n.count("/") == 1 and n in stage.module_of]
-    guides = [p.relative_to(root / "docs/pages").as_posix() for p in pages if p.parent.name == "howto"]
+    guides = [f"howto/{p.name}" for p in sorted((p for p in pages if p.parent.name == "howto"),
+                                                key=lambda p: (GUIDES.index(p.stem) if p.stem in GUIDES else len(GUIDES), p.stem))]
     tutorials = [(f"{int(Path(n).name[:2])} · {title_of(stage.original(n))}", stage.places[n]) for n in stage.notebooks if n.startswith("nbs/tutorials/")]
     cards = [(f"Card: {Path(stage.places[c]).stem}", stage.places[c]) for c in stage.cards]
     trees = {"Tutorials": tutorials, "How-to guides": guides, "Understand": ["method.md", "results.ipynb", *cards, *under("benchmarks")],
