@@ -77,6 +77,7 @@ def make_accelerator(recipe: Recipe, run: Path, device: str | None):
     "accelerate's view of this process, its device and its precision."
     accelerate = needed("accelerate")
     needed("tensorboard")
+    if recipe.optimizer == "adamw8bit": needed("bitsandbytes", "adam8bit")
     if device not in (None, "cpu", "cuda", "mps"): raise TrainingError(f"device={device!r}: expected cpu, cuda or mps; choose a GPU by CUDA_VISIBLE_DEVICES")
     accelerate.state.AcceleratorState._reset_state()  # a notebook trains more than once, with other settings
     accelerate.state.GradientState._reset_state()

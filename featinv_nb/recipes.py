@@ -83,7 +83,7 @@ class Recipe:
     precision: str = "no"  # or bf16, fp16
     seed: int = 0
     # how it runs
-    micro_batch: int | None = None  # pictures that a process takes at once; default: as few processes' share
+    micro_batch: int | None = None  # pictures that a process takes at once; default: its share of the batch
     checkpointing: bool = False  # gradient checkpointing: less memory, about a quarter slower
     compile: bool = False  # torch.compile
     workers: int = 4  # processes that decode, for each training process
