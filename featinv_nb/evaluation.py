@@ -104,7 +104,7 @@ VIEW, COLOUR = 128, 64  # px at which pictures are compared with the photo, and 
 _KNOWN = OrderedDict()
 
 
-def remembered(what, images, call, most: int = 1000):
+def remembered(what, images, call, most: int = 200):
     "Rows that `call(numbers)` computes for pictures, asked only for those of which they aren't known from one of the last calls."
     keys = [(what, hashlib.sha1(x.detach().cpu().contiguous().numpy()).digest()) for x in images]
     new = [i for i, k in enumerate(keys) if k not in _KNOWN]
