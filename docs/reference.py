@@ -133,6 +133,8 @@ class Reference:
             imports = imports_of(ast.parse(source), relative=True)
             for node in ast.parse(source).body:
                 name = getattr(node, "name", None)
+                if any("register" in used_names(d) for d in getattr(node, "decorator_list", ())) and (module, name) in self.entries:
+                    self.entries[module, name].used_by.append((module, "import"))  # called at the end, whatever was shown
                 if name is None:
                     targets = getattr(node, "targets", [])
                     name = next((t.id for t in targets if isinstance(t, ast.Name)), None)
