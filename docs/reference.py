@@ -8,7 +8,6 @@ from functools import cached_property
 from pathlib import Path
 
 import yaml
-from docutils.nodes import make_id
 from fastcore.docments import docments
 from traitlets import HasTraits
 
@@ -221,8 +220,8 @@ def call_text(entry: Entry) -> str:
 
 
 def heading(level: int, entry: Entry) -> str:
-    own = make_id(entry.name) == entry.anchor  # the heading's own anchor is nbdev's
-    place = "" if own else f'<span class="nbdev-anchor" id="{entry.anchor}"></span>\n'
+    # nbdev leads to the name in lower case: for names without a dot that is the heading's own anchor
+    place = "" if "." not in entry.name else f'<span class="nbdev-anchor" id="{entry.anchor}"></span>\n'
     return f"({entry.label})=\n{'#' * level} `{entry.name}`\n\n" + place
 
 

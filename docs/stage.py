@@ -181,7 +181,7 @@ def markdown_cell(text: str) -> dict: return {"cell_type": "markdown", "metadata
 def notebook_json(cells: list) -> str:
     meta = {"kernelspec": {"name": "python3", "display_name": "python3", "language": "python"},
             "language_info": {"name": "python", "pygments_lexer": "ipython3"}}
-    return json.dumps({"cells": cells, "metadata": meta, "nbformat": 4, "nbformat_minor": 5})
+    return json.dumps({"cells": cells, "metadata": meta, "nbformat": 4, "nbformat_minor": 4})
 
 
 def code_cell(stage: Stage, cell: dict, title: str, before: str) -> dict:
