@@ -153,6 +153,13 @@ def _some(names) -> str:
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
+def _core(shape) -> tuple:
+    "A shape without ones at its end: a 1x1 convolution has that of a linear layer."
+    shape = tuple(shape)
+    while shape and shape[-1] == 1: shape = shape[:-1]
+    return shape
+
+
 def account(
     state: dict,  # of the checkpoint
     plan: dict[str, dict[str, str]],  # for each network {its parameter: the checkpoint's key}
@@ -163,8 +170,9 @@ def account(
     ignored = SCHEDULE | {f"{_TEXT}embeddings.position_ids"}
     if unknown := set(state) - wanted - ignored: raise ConvertError(f"the checkpoint has {len(unknown)} unknown keys: {_some(unknown)}")
     if missing := (wanted | {"betas"}) - set(state): raise ConvertError(f"the checkpoint lacks {len(missing)} keys: {_some(missing)}")
-    shapes = [(key, tuple(state[key].shape), tuple(want)) for part, names in plan.items() for name, key in names.items()
-              if state[key].squeeze().shape != (want := networks[part].state_dict()[name].shape) and state[key].numel() != want.numel()]
+    owned = {part: network.state_dict() for part, network in networks.items()}
+    shapes = [(key, tuple(state[key].shape), tuple(owned[part][name].shape)) for part, names in plan.items() for name, key in names.items()
+              if _core(state[key].shape) != _core(owned[part][name].shape)]
     if shapes: raise ConvertError("the checkpoint has arrays of other shapes: " + "; ".join(f"{k} {a}, expected {b}" for k, a, b in shapes[:5]))
 
 

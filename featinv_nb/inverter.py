@@ -260,7 +260,9 @@ def _load_latent(facts: dict, folder: Path, prior, dtype) -> LatentDenoiser:
         raise InverterError(f"{folder} was trained on the prior {source['name']} (fingerprint {source['fingerprint']}), got {prior.source['name']} "
                             f"({mine}): give that prior")
     control = FeatureControlNet.from_pretrained(folder / "control", torch_dtype=dtype)
-    if facts["train_prior"]: prior.unet = aligned(UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=dtype)).requires_grad_(False)
+    if facts["train_prior"]:  # a prior of its own, since the one given may serve others
+        unet = aligned(UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=dtype))
+        prior = Prior(unet, prior.vae, prior.scheduler_config, prior.text, prior.source, prior.size)
     return LatentDenoiser(prior, control, facts["train_prior"])
 
 

@@ -66,7 +66,8 @@ class Prior(nn.Module):
         least = factor * 2 ** (len(unet.config.block_out_channels) - 1)
         if self.size % least: raise PriorError(f"size={size}: {source['name']} paints multiples of {least} px")
         self.latent_shape = (vae.config.latent_channels, self.size // factor, self.size // factor)
-        self.source = source | dict(size=self.size, fingerprint=fingerprint(unet, vae))
+        known = source.get("fingerprint") or fingerprint(unet, vae)  # stays when the U-Net is a trained one
+        self.source = source | dict(size=self.size, fingerprint=known)
 
     def encode(self,
         images: torch.Tensor,  # (B, 3, size, size) in [0, 1]
