@@ -192,7 +192,7 @@ def fingerprint(inverter: Inverter) -> str:
     if inverter not in _PRINTS:
         b, digest = inverter.backbone, hashlib.sha1()
         digest.update(f"{b.name} {b.layer} {b.weights_tag}".encode())
-        for value in inverter.denoiser.state_dict().values(): digest.update(value.cpu().contiguous().numpy().tobytes())
+        for value in inverter.denoiser.state_dict().values(): digest.update(value.cpu().contiguous().flatten().view(torch.uint8).numpy())  # numpy has no bfloat16
         _PRINTS[inverter] = digest.hexdigest()[:12]
     return _PRINTS[inverter]
 
