@@ -8,7 +8,6 @@ __all__ = ['FREE', 'RANGES', 'CHOICES', 'SAMPLING', 'IMAGENET', 'Recipe', 'Recip
            'meta_step', 'step_flops', 'step_bytes', 'encode_flops', 'Plan', 'plan', 'part_table', 'memory_table']
 
 # %% ../nbs/05b_recipes.ipynb #cell002
-import dataclasses
 import difflib
 import json
 import types
