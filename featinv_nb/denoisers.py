@@ -116,16 +116,18 @@ class FeatureEmbedding(nn.Module):
         self.sharpen = block(fine)
         self.draw = nn.Conv2d(fine, 48, 3, padding=1)
 
-    def lifted(self, features):
+    def lifted(self, features, noise=None):
         "Whitened features, of the earlier layer where there is a lift."
         z = self.whitening(features)
+        if noise is not None: z = z + noise
         return z if self.lift is None else self.lift(z)
 
     def forward(self,
         features: torch.Tensor,  # (B, C, h, w)
         drop: torch.Tensor | None = None,  # (B,) bool: pictures painted without features
+        noise: torch.Tensor | None = None,  # (B, kept, h, w), added to the whitened features in training
     ) -> Condition:
-        z = self.lifted(features)
+        z = self.lifted(features, noise)
         if drop is not None: z = z * (~drop)[:, None, None, None]
         z = self.enter(z)
         for b in self.trunk: z = b(z, None)
@@ -196,7 +198,7 @@ class PixelDenoiser(ModelMixin, ConfigMixin):
         self.embedding = FeatureEmbedding(channels, kept, width, depth, dim, fine, size // 8, lift)
         self.unet = ResidualUNet(dim, fine, middle, temb, polish)
 
-    def embed(self, features, drop=None) -> Condition: return self.embedding(features, drop)
+    def embed(self, features, drop=None, noise=None) -> Condition: return self.embedding(features, drop, noise)
 
     def forward(self,
         noisy: torch.Tensor,  # picture plus sigma times unit noise, (B, 3, size, size), picture in [-1, 1]
@@ -215,7 +217,7 @@ def flops(
 ) -> dict[str, float]:  # GFLOP of one embedding and of one denoising step, for one picture
     "Count floating point operations of one embedding and one denoiser evaluation (a multiply-add counts as 2)."
     from torch.utils.flop_counter import FlopCounterMode
-    c, size = torch.zeros(1, net.config.channels, *grid, device=net.device), net.config.size
+    c = torch.zeros(1, net.config.channels, *grid, device=net.device)
     with torch.no_grad():
         with FlopCounterMode(display=False) as once: cond = net.embed(c)
         with FlopCounterMode(display=False) as step: net(cond.draft, torch.ones(1, device=net.device), cond)
