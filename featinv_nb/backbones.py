@@ -561,6 +561,16 @@ def _fitting(backbone, features):
     return features.to(backbone.mean)
 
 
+def _run_through(backbone, x):
+    "Run the network on normalised images, and keep the layer's features."
+    kept = []
+    with _hooked({backbone.model.get_submodule(backbone.layer): lambda module, args, out: kept.append(out.clone())}):
+        scores = backbone.model(x)  # the clone, since the rest of the network may work in place
+    features = backbone._tap.to_map(kept[0])
+    features.origin = backbone.origin
+    return features, scores
+
+
 def _run_from(backbone, features):
     "Run the rest of the network; zeros stand in for what came before the layer."
     model, new = backbone.model, features.new_zeros
@@ -573,7 +583,7 @@ def _run_from(backbone, features):
 @torch.no_grad()
 def _prove(backbone):
     "Check that the layer's features alone decide the scores, also when everything before them is left out."
-    x, other = _noise(backbone.size, 2).split(1)
+    x, other = _noise(backbone.size, 2).to(backbone.mean).split(1)
     want, features = backbone.model(x), _run_to(backbone, x)
     replaced = {backbone.model.get_submodule(backbone.layer): lambda: backbone._tap.from_map(features)}
     with _standing_in(replaced):
@@ -658,6 +668,11 @@ class Backbone(_Classifier):
                features: torch.Tensor):  # (B, C, h, w), as `features` gives them
         "The rest of the network, from the layer on: class scores, (B, classes)."
         return _run_from(self, _fitting(self, features))
+
+    def look(self,
+             x: torch.Tensor):  # images, (B, 3, H, W) in [0, 1], of any size
+        "Features and class scores of images, by one pass for both."
+        return _run_through(self, _prepare(self, x))
 
     def at(self,
            layer: str):  # module path, or None for the default

@@ -77,13 +77,13 @@ def picture(
 ):  # PIL image
     "Rows of a result: photo, photo at the painting size, samples, uncertainty map (scaled over all rows)."
     photos, size, (b, n) = result.photos if photos is None else photos, result.images.shape[-1], result.images.shape[:2]
-    doubt = heat(result.uncertainty) if n > 1 else None
+    doubt, reached = heat(result.uncertainty) if n > 1 else None, result.cosine.tolist()
     rows, notes = [], []
     for i in range(b):
         known = [] if photos is None else [photos[i], at_size(photos[i:i + 1], size)[0]]
         rows.append([*known, *result.images[i], *([] if doubt is None else [doubt[i]])])
         head = [] if photos is None else [captions[i] if captions else "photo", f"at {size} px"]
-        notes.append([*head, *[f"{label} {v:.2f}".strip() for v in result.cosine[i]], *([] if doubt is None else ["uncertainty"])])
+        notes.append([*head, *[f"{label} {v:.2f}".strip() for v in reached[i]], *([] if doubt is None else ["uncertainty"])])
     return grid(rows, captions=notes, size=max(128, size))
 
 
@@ -128,10 +128,10 @@ def report(
             judge = judge or judge_for(backbone).to(flat.device)
             high = ceiling(backbone, photos, flat.shape[-1]).tolist()
             judged = match(judge.classify(photos), judge.classify(flat).unflatten(0, (b, n))).tolist()
-    seconds = result.settings["seconds"] / (b * n)
+    seconds, (reached, own, low, draws) = result.settings["seconds"] / (b * n), (v.tolist() for v in (result.cosine, own, low, result.draws))
     return pd.DataFrame([
-        dict(image=names[i] if names else i, sample=j, seed=result.settings["seed"] + result.draws[i, j].item(), cosine=result.cosine[i, j].item(),
-             floor=low[i].item(), ceiling=high[i], match=own[i, j].item(), judge_match=judged[i][j], seconds=seconds)
+        dict(image=names[i] if names else i, sample=j, seed=result.settings["seed"] + draws[i][j], cosine=reached[i][j],
+             floor=low[i], ceiling=high[i], match=own[i][j], judge_match=judged[i][j], seconds=seconds)
         for i in range(b) for j in range(n)])
 
 
@@ -158,12 +158,13 @@ def save_inversion(result: Inversion, folder, overwrite: bool = False) -> Path:
 
 
 def load_inversion(folder, backbone: Backbone | None = None) -> Inversion:
-    "Read what `save_inversion` wrote; give the backbone if a report is wanted."
+    "Read what `save_inversion` wrote, to the backbone's device; give the backbone if a report is wanted."
     folder = Path(folder)
     if not (folder / "inversion.json").exists(): raise InverterError(f"{folder} holds no inversion.json: give a folder that Inversion.save wrote")
     settings = json.loads((folder / "inversion.json").read_text())
     b, n = settings.pop("pictures"), settings.pop("samples")
-    tensors = load_file(folder / "features.safetensors")
-    images = load([folder / f"{i:03d}_{j:02d}.png" for i in range(b) for j in range(n)]).unflatten(0, (b, n))
+    device = "cpu" if backbone is None else backbone.mean.device
+    tensors = {k: v if k == "draws" else v.to(device) for k, v in load_file(folder / "features.safetensors").items()}
+    images = load([folder / f"{i:03d}_{j:02d}.png" for i in range(b) for j in range(n)]).to(device).unflatten(0, (b, n))
     features = tensors["features"] if "features_prefix" not in tensors else FeatureMap(tensors["features"], tensors["features_prefix"])
     return Inversion(images, features, tensors["achieved"], tensors["draws"], settings, backbone, tensors.get("photos"), tensors.get("prefix"))

@@ -65,17 +65,23 @@ class Learner(nn.Module):
         small = x if x.shape[-1] == prior.size else F.interpolate(x, (prior.size,) * 2, mode="bicubic", antialias=True).clamp(0, 1)
         return backbone.features(x).float(), prior.encode(small, generators).float()
 
+    @torch.compiler.disable  # generators, and a backbone that is left midway
+    def drawn(self, x, n):
+        "Features, latents, and what is random about them: times, noise, and which are trained without features."
+        _, prior, _ = self.frozen
+        times, numbers = self.schedule.config.num_train_timesteps, n.tolist()
+        t, noise, u, generators = draws(self.recipe.seed, numbers, prior.latent_shape, times)
+        c, z = self.targets(x.float() / 255, generators)
+        if not torch.isfinite(c).all(): raise TrainingError(f"features of pictures {numbers} hold NaN or infinity: check the backbone's weights")
+        return c, z, t.to(x.device), noise.to(x.device), u.to(x.device) < self.recipe.drop
+
     def forward(self,
         x: torch.Tensor,  # crops, uint8, (B, 3, S, S)
         n: torch.Tensor,  # their numbers, (B,)
         ok: torch.Tensor,  # (B,) bool
     ) -> tuple[torch.Tensor, dict]:  # the loss to follow, and its parts
         denoiser, prior, _ = self.frozen
-        times = self.schedule.config.num_train_timesteps
-        t, noise, u, generators = draws(self.recipe.seed, n.tolist(), prior.latent_shape, times)
-        t, noise, drop = t.to(x.device), noise.to(x.device), u.to(x.device) < self.recipe.drop
-        c, z = self.targets(x.float() / 255, generators)
-        if not torch.isfinite(c).all(): raise TrainingError(f"features of pictures {n.tolist()} hold NaN or infinity: check the backbone's weights")
+        c, z, t, noise, drop = self.drawn(x, n)
         noisy = self.schedule.add_noise(z, noise, t)
         predicted = denoiser.noise_pred(noisy, t, denoiser.embed(c, drop), prior.text[drop.long()]).float()
         target = noise if self.schedule.config.prediction_type == "epsilon" else self.schedule.get_velocity(z, noise, t)
@@ -84,6 +90,7 @@ class Learner(nn.Module):
         if self.recipe.cycle: parts["cycle"] = self.cycle(noisy, predicted, t, c, ok & ~drop)
         return parts["noise"] + self.recipe.cycle * parts.get("cycle", 0), {k: v.detach() for k, v in parts.items()}
 
+    @torch.compiler.disable
     def cycle(self, noisy, predicted, t, c, use):
         "1 - cosine between features of the one-step estimate and those asked for, an estimate of the mean over pictures at low noise."
         _, prior, backbone = self.frozen

@@ -276,10 +276,10 @@ def optimiser_step(trainer, batches, clock) -> dict:
         with clock.wait(): batch = next(batches)
         with accelerator.accumulate(trainer.model):
             loss, parts = trainer.model(batch["x"], batch["n"], batch["ok"])
-            if not torch.isfinite(loss):
+            accelerator.backward(loss)
+            if not torch.isfinite(loss):  # asked for after the backward pass is under way: until then a GPU's host can hurry ahead
                 raise TrainingError(f"the loss is {loss.item()} at step {trainer.step + 1}: nothing of this step is kept"
                                     f"{f', the checkpoint of step {trainer.saved_at} is' if trainer.saved_at else ''}; lower lr, or use bf16 in place of fp16")
-            accelerator.backward(loss)
             if accelerator.sync_gradients: accelerator.clip_grad_norm_(trainer.parameters, trainer.recipe.clip)
             trainer.optimizer.step()
             trainer.optimizer.zero_grad()

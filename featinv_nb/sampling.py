@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SCHEDULERS', 'TOLD', 'LATENT_SCHEDULERS', 'LCM_STEPS', 'InverterError', 'Cancelled', 'choose', 'make_scheduler',
-           'Hooks', 'noise', 'side_by_side', 'by_rows', 'guided', 'embedded', 'paint', 'refine_rate',
+           'Hooks', 'noise', 'side_by_side', 'numbered', 'by_rows', 'guided', 'embedded', 'paint', 'refine_rate',
            'natural_spectrum', 'refined', 'latent_scheduler', 'as_clean', 'as_predicted', 'branches', 'steered',
            'refined_latents', 'latent_noise', 'latent_step', 'paint_latents']
 
@@ -97,15 +97,21 @@ def side_by_side(device):
             torch.set_num_threads(threads)  # a worker's setting is also the one of threads to come
 
 
+def numbered(start: int, n: int, rows: int, device="cpu") -> torch.Tensor:
+    "n row numbers from `start` on, the last row's repeated; made on the device, which an index from the host would make wait."
+    return torch.arange(start, start + n, device=device).clamp(max=rows - 1)
+
+
 def by_rows(
     call,  # of row numbers, LongTensor (n,); returns a tensor with n rows
     rows: int,  # how many there are
     n: int,  # rows a call, exactly: the last call repeats the last row
     spread=map,  # see `side_by_side`
+    device="cpu",  # of the row numbers
 ) -> torch.Tensor:
     "Evaluate in calls of one size only, so that rounding, which depends on it, is the same for a picture in any company."
     starts = range(0, rows, n)
-    parts = spread(call, [torch.arange(i, i + n).clamp(max=rows - 1) for i in starts])
+    parts = spread(call, [numbered(i, n, rows, device) for i in starts])
     return torch.cat([part[:rows - i] for i, part in zip(starts, parts)])
 
 # %% ../nbs/03b_sampling.ipynb #cell012
@@ -117,7 +123,7 @@ def guided(net, condition, none, scale, n, spread):
     def clean(noisy, sigma):
         rows, padded = len(noisy), -(-len(noisy) // n) * n  # the second half, if any, is without features
         def one(i):
-            k = (i % padded).clamp(max=rows - 1)
+            k = numbered(int(i[0]) % padded, n, rows, noisy.device)
             return net(noisy[k], sigma[k], condition[k] if i[0] < padded else none)
         if scale == 1: return by_rows(one, rows, n, spread)
         both = by_rows(one, 2 * padded, n, spread)
@@ -127,11 +133,13 @@ def guided(net, condition, none, scale, n, spread):
 
 def embedded(net, features, n, spread):
     "The condition of each feature map, and that of no features at all for n rows."
-    def one(k):  # no features: the row behind the last
-        drop = torch.full((n,), k == len(features), device=features.device)
-        return net.embed(features[k % len(features)].expand(n, -1, -1, -1), drop)
-    *parts, none = spread(one, range(len(features) + 1))
-    return Condition(*[torch.cat([getattr(p, k)[:1] for p in parts]) for k in ("embedding", "draft")]), none
+    rows = len(features)
+    def some(start):  # no features: the row behind the last
+        k = numbered(start, n, rows + 1, features.device)
+        return net.embed(features[k % rows], k == rows)
+    parts = list(spread(some, range(0, rows + 1, n)))
+    whole = Condition(*[torch.cat([getattr(p, k) for p in parts]) for k in ("embedding", "draft")])
+    return whole[:rows], whole[rows:rows + 1].repeat(n)
 
 
 def paint(inverter, features, n, seed, steps, scale, refine, scheduler, hooks, spread):
@@ -141,15 +149,14 @@ def paint(inverter, features, n, seed, steps, scale, refine, scheduler, hooks, s
     condition, none = embedded(net, features, chunk, spread)
     condition, wanted = condition.repeat(n), features.repeat_interleave(n, 0)
     clean = guided(net, condition, none, scale, chunk, spread)
-    kept = plan.alphas_cumprod.to(features.device)
-    t = plan.timesteps[0]
+    kept, t = plan.alphas_cumprod, plan.timesteps[0]  # these stay on the host: the device is never waited for
     x = kept[t].sqrt() * condition.draft + (1 - kept[t]).sqrt() * noise(inverter.size, n, seed).to(features.device).repeat(len(features), 1, 1, 1)
     for i, t in enumerate(hooks.steps(plan.timesteps)):
-        sigma = ((1 - kept[t]) / kept[t]).sqrt().float().expand(len(x))
-        guess = clean(x / kept[t].sqrt(), TOLD * sigma)
+        sigma = ((1 - kept[t]) / kept[t]).sqrt().float()
+        guess = clean(x / kept[t].sqrt(), torch.full((len(x),), (TOLD * sigma).item(), device=x.device))
         if i >= steps - refine:
-            rate = refine_rate(sigma[0].item())
-            guess = by_rows(lambda k: refined(quick, guess[k], wanted[k], rate), len(guess), chunk, spread)
+            rate = refine_rate(sigma.item())
+            guess = by_rows(lambda k: refined(quick, guess[k], wanted[k], rate), len(guess), chunk, spread, x.device)
         x = plan.step(guess, t, x).prev_sample
         hooks.done(i + 1, steps, guess)
     return (guess / 2 + 0.5).clamp(0, 1)
@@ -224,7 +231,7 @@ def steered(net, embedding, none, scale, prompt_scale, n, per, spread):
     def predict(x, t):
         rows, padded = len(x), -(-len(x) // n) * n
         def one(i):
-            k, (features, prompt) = (i % padded).clamp(max=rows - 1), needed[int(i[0]) // padded]
+            k, (features, prompt) = numbered(int(i[0]) % padded, n, rows, x.device), needed[int(i[0]) // padded]
             text = net.prior.text[0 if prompt else 1].expand(len(k), -1, -1)
             return net(x[k], t, embedding[k // per] if features else none.expand(len(k), -1, -1, -1), text)
         full, *rest = (part[:rows] for part in by_rows(one, padded * len(needed), n, spread).split(padded))
@@ -256,21 +263,22 @@ def latent_step(plan, out, t, x, generators):
 # %% ../nbs/03b_sampling.ipynb #cell022
 def paint_latents(inverter, features, n, seed, steps, scale, refine, scheduler, hooks, spread=map, prompt_scale=1.0):
     "Sample n pictures for each feature map with a `LatentDenoiser`: (B * n, 3, size, size) in [0, 1]."
-    net, chunk = inverter.denoiser, inverter.chunk
+    net, chunk = inverter.denoiser, min(inverter.chunk, len(features) * n)  # a large network repeats no row for one picture
     plan, kind = latent_scheduler(scheduler, steps, net.prior.scheduler_config), net.prior.scheduler_config.get("prediction_type", "epsilon")
-    embedding = by_rows(lambda k: net.embed(features[k]), len(features), chunk, spread)
+    embedding = by_rows(lambda k: net.embed(features[k]), len(features), chunk, spread, features.device)
     none = net.embed(torch.zeros_like(features[:1].as_subclass(torch.Tensor)))
     predict = steered(net, embedding, none, scale, prompt_scale, chunk, n, spread)
-    def decoded(z): return by_rows(lambda k: net.prior.decode(z[k]), len(z), chunk, spread)
+    def decoded(z): return by_rows(lambda k: net.prior.decode(z[k]), len(z), chunk, spread, z.device)
     x, generators = latent_noise(net.prior.latent_shape, n, seed, len(features))
     x, wanted = x.to(net.device) * plan.init_noise_sigma, features.repeat_interleave(n, 0)
+    times = plan.timesteps.to(x.device)
     for i, t in enumerate(hooks.steps(plan.timesteps)):
-        kept, late = plan.alphas_cumprod[t].to(x.device), i >= steps - refine
-        out = predict(plan.scale_model_input(x, t), t.to(x.device))
+        kept, late = plan.alphas_cumprod[t], i >= steps - refine
+        out = predict(plan.scale_model_input(x, t), times[i])
         if late or hooks.callback is not None: clean = as_clean(out, x, kept, kind)
         if late:
             rate = refine_rate(((1 - kept) / kept).sqrt().item())
-            clean = by_rows(lambda k: refined_latents(net, inverter.quick, clean[k], wanted[k], rate), len(x), chunk, spread)
+            clean = by_rows(lambda k: refined_latents(net, inverter.quick, clean[k], wanted[k], rate), len(x), chunk, spread, x.device)
             out = as_predicted(clean, x, kept, kind)
         x = latent_step(plan, out, t, x, generators)
         if hooks.callback is not None: hooks.callback(i + 1, steps, decoded(clean))
