@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 
 from .images import grid, heat, load, samples as sample_photos, to_pil
 from .backbones import Backbone, FeatureMap
-from .metrics import at_size, ceiling, cosine, floor, judge_for, match
+from .metrics import at_size, ceiling, cosine, floor, match, shared_judge
 from .sampling import InverterError
 
 # %% ../nbs/03c_inversions.ipynb #cell005
@@ -125,7 +125,7 @@ def report(
         own = match(backbone.logits(result.features), backbone.logits(achieved).unflatten(0, (b, n)))
         high, judged = [float("nan")] * b, [[None] * n] * b
         if photos is not None:
-            judge = judge or judge_for(backbone).to(flat.device)
+            judge = judge or shared_judge(backbone)
             high = ceiling(backbone, photos, flat.shape[-1]).tolist()
             judged = match(judge.classify(photos), judge.classify(flat).unflatten(0, (b, n))).tolist()
     seconds, (reached, own, low, draws) = result.settings["seconds"] / (b * n), (v.tolist() for v in (result.cosine, own, low, result.draws))

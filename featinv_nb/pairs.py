@@ -18,8 +18,8 @@ import torch.nn.functional as F
 
 from .images import grid
 from .backbones import Backbone
-from .metrics import at_size, cosine, interval
-from .composition import CompositionError, _all_in_top5, _html, _says, _sources, _weights, path, shared_judge
+from .metrics import at_size, cosine, interval, shared_judge
+from .composition import CompositionError, _all_in_top5, _html, _says, _sources, _weights, path
 
 # %% ../nbs/07_pairs.ipynb #cell059
 def advance(

@@ -15,9 +15,9 @@ import torch.nn.functional as F
 from traitlets import Bytes, Enum, Float, Int, TraitType, Unicode
 
 from .images import grid, load, samples as sample_photos, to_pil
-from .metrics import at_size, cosine
+from .metrics import at_size, cosine, shared_judge
 from .inverter import InverterError
-from .composition import convex, paste, shared_judge, slerp
+from .composition import convex, paste, slerp
 from .bases import METHODS
 from .concepts import STEPS, Concepts, fit_concepts, steer
 from .steering import difference_map, verdict, viz
