@@ -4,8 +4,7 @@
 
 # %% auto #0
 __all__ = ['AT_ONCE', 'MOST', 'SHOWN', 'TENSORS', 'Photos', 'find_photos', 'bundled_models', 'choose_models', 'quiet',
-           'load_model', 'check_device', 'printable', 'single', 'stacked', 'invert_photos', 'summary', 'aligned',
-           'verdict', 'sheet']
+           'load_model', 'check_device', 'single', 'stacked', 'invert_photos', 'summary', 'aligned', 'verdict', 'sheet']
 
 # %% ../nbs/11_batches.ipynb #cell002
 import json
@@ -138,11 +137,6 @@ SHOWN = 400  # pictures in inversions.png
 TENSORS = ("images", "features", "achieved", "draws", "photos")  # of an Inversion
 
 
-def printable(path: str) -> str:
-    "A path for reports: a name that isn't UTF-8 can be opened, but not be written."
-    return os.fsencode(path).decode("utf8", "replace")
-
-
 def single(
     result,  # Inversion
     i: int,
@@ -168,8 +162,9 @@ def invert_photos(
 ):  # tables, one a photo, and Inversions for the picture
     "Invert all photos with one model."
     import torch
-    from featinv_nb.metrics import judge_for
-    judge, tables, shown = judge_for(inverter.backbone).to(inverter.device), [], []
+    from featinv_nb.images import printable
+    from featinv_nb.metrics import shared_judge
+    judge, tables, shown = shared_judge(inverter.backbone), [], []
     count = max(1, AT_ONCE // (options["samples"] * options["best_of"]))
     for paths, images in photos.batches(count, inverter.backbone.transform):
         x = torch.cat(images).to(inverter.device)

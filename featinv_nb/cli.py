@@ -16,7 +16,7 @@ from pathlib import Path
 
 from .arguments import (Interrupted, UsageError, check_results, import_libraries, interrupt, nearest, number, on_signals, output_folder, read_arguments, replacing, say,
                                   COLUMNS, RESULTS)
-from .batches import (AT_ONCE, MOST, Photos, aligned, bundled_models, check_device, choose_models, find_photos, invert_photos, load_model, printable, quiet, sheet, summary,
+from .batches import (AT_ONCE, MOST, Photos, aligned, bundled_models, check_device, choose_models, find_photos, invert_photos, load_model, quiet, sheet, summary,
                                 verdict)
 from .building import CONVERT, TRAIN, processes, run_conversion, run_training
 
@@ -183,6 +183,7 @@ def compare_photos(out: Path, args, rank: int, world: int):  # Evaluation
     "Run the comparison; its warnings become lines."
     import warnings
     from featinv_nb.evaluation import compare
+    from featinv_nb.images import printable
     photos, skipped = photos_to_compare(args.photos)
     methods, settings = methods_to_compare(args)
     with warnings.catch_warnings(record=True) as said:

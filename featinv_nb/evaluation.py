@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['VIEW', 'COLOUR', 'REMEMBERED', 'KEYS', 'METRICS', 'KID_MOST', 'PAGE', 'CONTROLS', 'EvaluationError', 'held_out',
-           'Photos', 'printable', 'stacked', 'digests', 'remembered', 'Panel', 'Facts', 'called', 'evaluations',
-           'viewed', 'figures', 'measured', 'rows_of', 'worth_keeping', 'Store', 'agree', 'described', 'origin',
-           'Evaluation', 'finished', 'store_vectors', 'scored', 'summary', 'text', 'plot', 'scatter', 'cases',
-           'picture', 'embedded', 'page', 'save_evaluation', 'compare', 'check_compare', 'evaluate', 'load_evaluation',
-           'merge', 'join', 'shuffled', 'other_image', 'random_weights', 'Control', 'controls']
+           'Photos', 'named', 'together', 'digests', 'remembered', 'Panel', 'Facts', 'called', 'evaluations', 'viewed',
+           'figures', 'measured', 'rows_of', 'worth_keeping', 'Store', 'agree', 'described', 'origin', 'Evaluation',
+           'finished', 'store_vectors', 'scored', 'summary', 'text', 'plot', 'scatter', 'cases', 'picture', 'embedded',
+           'page', 'save_evaluation', 'compare', 'check_compare', 'evaluate', 'load_evaluation', 'merge', 'join',
+           'shuffled', 'other_image', 'random_weights', 'Control', 'controls']
 
 # %% ../nbs/06_evaluation.ipynb #cell002
 import base64
@@ -31,7 +31,7 @@ import pandas as pd
 import torch
 from tqdm.auto import tqdm
 
-from .images import ImageError, _sources, grid, load, open_image, to_pil
+from .images import ImageError, _sources, grid, load, open_image, printable, to_pil
 from .backbones import Backbone
 from .fusion import fused
 from .metrics import (at_size, check_judge, ciede, cosine, diversity, fid, fidelity, finite, flat_cosine, floor, interval,
@@ -77,26 +77,25 @@ class Photos:
         batch = []
         for i, source in self.sources:
             if i % self.world != self.rank: continue
-            name = printable(source, i)
+            name = named(source, i)
             if i in done:
                 if done[i] != name: raise EvaluationError(f"photo {i} is {name}, but was {done[i]} when this folder was begun: give the same photos, or another folder")
                 continue
             x, why = (self.first.pop(i), "") if i in self.first else self.read(source)
             if x is None: self.skipped[name] = why
             else: batch.append((i, name, x))
-            if len(batch) == size: yield stacked(batch); batch = []
-        if batch: yield stacked(batch)
+            if len(batch) == size: yield together(batch); batch = []
+        if batch: yield together(batch)
 
 # %% ../nbs/06_evaluation.ipynb #cell006
-def printable(source, i: int) -> str:
-    "The name of a photo for tables: its path, in UTF-8 and on one line, or its number."
-    if not isinstance(source, (str, os.PathLike)): return f"image {i}"
-    return " ".join(os.fsencode(source).decode("utf8", "replace").split())
+def named(source, i: int) -> str:
+    "What tables call a photo: its path, or its number."
+    return printable(source) if isinstance(source, (str, os.PathLike)) else f"image {i}"
 
 
-def stacked(batch):
-    "A batch from its photos."
-    numbers, names, images = zip(*batch)
+def together(photos: list):  # numbers, names, images (B, 3, H, W)
+    "A batch from photos, each a number, a name and an image."
+    numbers, names, images = zip(*photos)
     return list(numbers), list(names), torch.stack(images)
 
 # %% ../nbs/06_evaluation.ipynb #cell009
@@ -353,7 +352,7 @@ def described(method) -> str:
 
 def origin(images) -> str:
     "Where photos come from, in a few words."
-    if isinstance(images, (str, os.PathLike)): return printable(images, 0)
+    if isinstance(images, (str, os.PathLike)): return printable(images)
     if hasattr(images, "shape"): return f"pictures {tuple(images.shape)} with the sum {float(images.sum()):.4f}"
     return f"{len(images)} images" if hasattr(images, "__len__") else "images"
 

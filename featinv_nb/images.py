@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MIN_SIDE', 'MAX_ASPECT', 'MAX_PIXELS', 'EXTENSIONS', 'ImageError', 'data_path', 'samples', 'credits', 'open_image',
-           'image_files', 'load', 'Stream', 'stream', 'to_pil', 'heat', 'grid', 'show']
+           'image_files', 'printable', 'load', 'Stream', 'stream', 'to_pil', 'heat', 'grid', 'show']
 
 # %% ../nbs/00_images.ipynb #cell002
 import difflib
@@ -303,6 +303,13 @@ def image_files(
         raise ImageError(f"no images in folder {folder}: expected files such as .jpg, .png or .webp in it or below; "
                          "check the path")
     return chain([first], found)
+
+# %% ../nbs/00_images.ipynb #print1
+def printable(
+    path: str | os.PathLike,
+) -> str:
+    "A path for tables and messages, in UTF-8 and on one line: a file of another name can be opened, but the name not written"
+    return " ".join(os.fsencode(path).decode("utf8", "replace").split())
 
 # %% ../nbs/00_images.ipynb #cell060
 def _sources(src) -> Iterator:
