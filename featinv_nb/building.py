@@ -27,17 +27,17 @@ def processes(args):  # this process's number, how many there are, and a functio
     return rank, world, everyone
 
 # %% ../nbs/11_building.ipynb #cell008
-SMALL = ("lite", "lite-last")
+SMALL = ("lite", "lite-last", "mini")
 TRAIN = [
-    (("name",), dict(metavar="PRESET|CONFIG.yaml", help="lite or lite-last (the small model), a preset for a latent prior such as resnet50-better, or a YAML file")),
+    (("name",), dict(metavar="PRESET|CONFIG.yaml", help="lite or lite-last (the bundled models, for a GPU), mini (for a CPU), a preset for a latent prior such as resnet50-better, or a YAML file")),
     (("--out",), dict(help="folder for the finished inverter (runs/NAME/inverter)")),
     (("--run",), dict(help="folder for checkpoints; one found there is resumed (runs/NAME)")),
     (("--device",), dict(help="cpu, cuda or mps (the small model: cpu; else what accelerate finds)")),
     (("--workers",), dict(type=number(int, 0, 256), help="processes that cut crops (0; else the recipe's)")),
     (("--threads",), dict(type=number(int, 1, 1024), help="CPU threads (PyTorch's default)")),
     (("--seed",), dict(type=number(int, 0, 2**31), help="of weights, crops and noise (0; else the recipe's)")),
-    (("--photos",), dict(help="lite: folder of photographs, cut-outs in cutouts/ (data/photos of the checkout)")),
-    (("--minutes",), dict(type=number(float, 0.01, 1e6), help="lite: time for all stages together (the preset's numbers of steps)")),
+    (("--photos",), dict(help="small models: folder of photographs, cut-outs in cutouts/ (data/photos of the checkout)")),
+    (("--minutes",), dict(type=number(float, 0.01, 1e6), help="small models: time for all stages together (the preset's numbers of steps)")),
     (("--data",), dict(help="recipes: folder of pictures, tar shards, or Hugging Face dataset")),
     (("--set",), dict(action="append", default=[], metavar="KEY=VALUE", dest="changes", help="recipes: another value; may be given several times")),
     (("--plan",), dict(action="store_true", help="recipes: print parameters, memory, FLOPs and days, and train nothing")),

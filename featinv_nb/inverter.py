@@ -37,7 +37,7 @@ _all_ = ["SCHEDULERS", "TOLD", "Cancelled", "Hooks", "InverterError", "by_rows",
          "others", "picture", "plot", "report", "save_inversion"]  # part of this module too, as ever
 
 # %% ../nbs/04_inverter.ipynb #cell005
-DEFAULTS = dict(steps=10, scale=1.0, scheduler="dpm++", refine=8)
+DEFAULTS = dict(steps=8, scale=1.0, scheduler="dpm++", refine=6)
 LATENT_DEFAULTS = dict(steps=20, scale=1.0, prompt_scale=1.0, scheduler="dpm++", refine=0)
 
 
@@ -69,7 +69,7 @@ class Inverter:
     def device(self): return self.denoiser.device
 
     @property
-    def chunk(self): return 1 if self.device.type == "cpu" else 4 if self.latent else 16  # pictures an evaluation, see `by_rows`
+    def chunk(self): return 1 if self.device.type == "cpu" else 16 if self.latent else 64  # pictures an evaluation, see `by_rows`
 
     @property
     def quick(self):
@@ -204,7 +204,8 @@ def bundled() -> list[str]:
 
 
 def _save_pixel(net, folder, dtype):
-    copy = torch.nn.Module.to(PixelDenoiser.from_config(net.config), dtype or torch.float16)
+    shape = {k: v for k, v in net.config.items() if not k.startswith("_")}  # not where it was loaded from
+    copy = torch.nn.Module.to(PixelDenoiser(**shape), dtype or torch.float16)
     copy.load_state_dict(net.state_dict())
     copy.save_pretrained(folder, max_shard_size="14MB")
     return dict(kind="pixel")

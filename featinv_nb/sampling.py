@@ -164,7 +164,7 @@ def paint(inverter, features, n, seed, steps, scale, refine, scheduler, hooks, s
 # %% ../nbs/03b_sampling.ipynb #cell015
 def refine_rate(sigma: float) -> float:
     "Root-mean-square size of a refinement's stride at a noise level, in units of pictures in [-1, 1]."
-    return min(0.2, max(0.02, 0.4 * sigma))
+    return min(0.2, max(0.005, 0.1 * sigma))
 
 
 @lru_cache(8)

@@ -497,19 +497,19 @@ Made by `{c['command']}` at commit {c['commit']} from data/photos (hash {c['data
 # %% ../nbs/05_training.ipynb #cell031
 LITE = dict(width=256, depth=3, dim=160, fine=64, middle=3, polish=32)
 LIFT = dict(kept=320, lift=dict(width=320, depth=4, fine=128, out=112))
-WIDE = TrainConfig(batch=128, fresh=32, pool=512, steps=12_000, lr=1e-3, warmup=300, ema=0.999, mosaic=0.3, cycle=0.3)  # for a GPU
+WIDE = TrainConfig(batch=128, fresh=32, pool=512, steps=6056, lr=1e-3, warmup=300, ema=0.999, mosaic=0.3, cycle=0.3)  # for a GPU
 DEEPER = replace(WIDE, layer=None, init_from="lite", mosaic=0.5, jitter=0.2, weight_decay=0.02, model=LITE | LIFT)
 NARROW = TrainConfig(batch=16, fresh=2, pool=2048, lr=1e-3, warmup=100, ema=0.998)  # for a CPU
 PRESETS = {
     "lite": [replace(WIDE, model=LITE)],
-    "lite-last": [replace(DEEPER, stage="lift", lift_layer="blocks.4", steps=5000, batch=256, fresh=64),
-                  replace(DEEPER, steps=8000, lr=5e-4)],
-    "mini": [replace(NARROW, steps=5000, model=dict(polish=32))],
+    "lite-last": [replace(DEEPER, stage="lift", lift_layer="blocks.4", steps=4061, batch=256, fresh=64),
+                  replace(DEEPER, steps=3613, lr=5e-4)],
+    "mini": [replace(NARROW, steps=5000, lr=2e-3, warmup=30, model=dict(width=96, dim=96, fine=32, polish=16))],
 }
-SETTINGS = {"lite-last": dict(scale=2.0)}  # where the defaults of sampling are not the judge's choice
-LIMITS = ("A small network that has seen a few hundred photographs: fine detail, text and faces are lost, thin things break, what is small is vague, and colours drift where "
-          "the layer has forgotten them (a sepia photo comes out tinted).")
-DEEP = " The last map gives the kind of thing, its place and its colours, not its shape."
+SETTINGS = {}  # defaults of sampling that differ from those of any inverter
+LIMITS = ("A small network that has seen a few hundred photographs: fine detail is soft, text can't be read, small faces lose their features, and colours drift "
+          "where the layer has forgotten them (a grey photo comes out slightly tinted).")
+DEEP = " The last map gives the kind of thing, its place and roughly its colours; shapes bend and surfaces smear."
 
 
 def train(
