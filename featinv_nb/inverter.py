@@ -20,6 +20,7 @@ from tempfile import TemporaryDirectory
 import huggingface_hub
 import torch
 from diffusers import UNet2DConditionModel
+from diffusers.utils import logging
 
 from .images import data_path
 from .backbones import Backbone, _reachable
@@ -253,6 +254,14 @@ def _found(name) -> Path:
     return data_path("lite") / choose(name, bundled(), "model (or folder without inverter.json)")
 
 
+def _load_pixel(folder: Path) -> PixelDenoiser:
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()  # over two or three small files it says nothing
+    try: return PixelDenoiser.from_pretrained(folder, torch_dtype=torch.float32, low_cpu_mem_usage=False)
+    finally:
+        if shown: logging.enable_progress_bar()
+
+
 def _load_latent(facts: dict, folder: Path, prior, dtype) -> LatentDenoiser:
     "Control and prior, which must be the one that the control was trained on."
     source = facts["prior"]
@@ -298,7 +307,7 @@ def load_inverter(
         raise InverterError(f"{folder.name} takes features of {facts['features'][0]} channels, {backbone.name} {backbone.layer} has {backbone.channels}")
     if facts.get("kind", "pixel") == "latent": net = _load_latent(facts, folder, prior, dtype)
     elif prior is not None: raise InverterError(f"{folder.name} paints in pixels: it has no prior; leave out prior=")
-    else: net = PixelDenoiser.from_pretrained(folder, torch_dtype=torch.float32, low_cpu_mem_usage=False)
+    else: net = _load_pixel(folder)
     return Inverter(net, backbone, facts["defaults"], facts["card"]).to(device)
 
 # %% ../nbs/04_inverter.ipynb #cell014
