@@ -194,7 +194,7 @@ def code_cell(stage: Stage, cell: dict, title: str, before: str) -> dict:
 
 
 def first_text(stage: Stage, name: str) -> str:
-    """Title, subtitle and introduction of a notebook: nbdev keeps only the first two, in its front matter."""
+    """Title and subtitle of a notebook: nbdev takes them into its front matter, and its introduction from the cell below."""
     text = source_of(stage.original(name)["cells"][0])
     return re.sub(r"^> (.+)$", r"{.subtitle}\n> \1", text, count=1, flags=re.MULTILINE)
 

@@ -33,6 +33,12 @@ def test_tutorials_have_one_shape(path):
     assert len(tagged) == 1 and cells(path, "code").index(tagged[0]) <= 2, "one cell tagged parameters, near the top"
 
 
+def test_first_cells_hold_title_and_subtitle_only():
+    found = {p.name: cells(p)[0]["source"] for folder in ("nbs", "nbs/tutorials", "nbs/benchmarks") for p in sorted((ROOT / folder).glob("*.ipynb"))}
+    longer = [name for name, first in found.items() if not re.fullmatch(r"# [^\n]+\n\n> [^\n]+", first)]
+    assert len(found) > 50 and not longer, f"nbdev drops what else stands in the first cell: move it to the next one in {longer}"
+
+
 def test_tutorials_are_in_order():
     numbers = [int(p.name[:2]) for p in TUTORIALS]
     assert numbers == list(range(1, len(numbers) + 1)) and len(numbers) >= 7
