@@ -131,22 +131,22 @@ def guided(net, condition, none, scale, n, spread):
     return clean
 
 
-def embedded(net, features, n, spread):
-    "The condition of each feature map, and that of no features at all for n rows."
-    rows = len(features)
+def embedded(net, features, n, spread, guidance: bool):
+    "The condition of each feature map, and, for guidance, that of no features at all for n rows."
+    rows, all_rows = len(features), len(features) + guidance
     def some(start):  # no features: the row behind the last
-        k = numbered(start, n, rows + 1, features.device)
+        k = numbered(start, n, all_rows, features.device)
         return net.embed(features[k % rows], k == rows)
-    parts = list(spread(some, range(0, rows + 1, n)))
+    parts = list(spread(some, range(0, all_rows, n)))
     whole = Condition(*[torch.cat([getattr(p, k) for p in parts]) for k in ("embedding", "draft")])
-    return whole[:rows], whole[rows:rows + 1].repeat(n)
+    return whole[:rows], whole[rows:].repeat(n) if guidance else None
 
 
 def paint(inverter, features, n, seed, steps, scale, refine, scheduler, hooks, spread):
     "Sample n pictures for each feature map: (B * n, 3, size, size) in [0, 1]."
     net, chunk, plan = inverter.denoiser, inverter.chunk, make_scheduler(scheduler, steps)
     quick = inverter.quick if refine else None
-    condition, none = embedded(net, features, chunk, spread)
+    condition, none = embedded(net, features, chunk, spread, scale != 1)
     condition, wanted = condition.repeat(n), features.repeat_interleave(n, 0)
     clean = guided(net, condition, none, scale, chunk, spread)
     kept, t = plan.alphas_cumprod, plan.timesteps[0]  # these stay on the host: the device is never waited for
