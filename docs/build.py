@@ -11,7 +11,7 @@ from copy import deepcopy
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-SOURCES, DOCTREES, OUT = ROOT / "build/docs", ROOT / "build/doctrees", ROOT / "_docs"
+SOURCES, DOCTREES, PAGES, OUT = ROOT / "build/docs", ROOT / "build/doctrees", ROOT / "build/html", ROOT / "_docs"
 
 
 def processed() -> tuple:
@@ -49,8 +49,9 @@ def main() -> int:
     said(f"{len(stage.notebooks)} notebooks and {len(stage.reference.entries)} public names staged")
     problems += stage.problems
     from sphinx.cmd.build import build_main
-    shutil.rmtree(OUT, ignore_errors=True)
-    failed = build_main(["-b", "html", "-c", "docs", "-d", str(DOCTREES), "-q", "-E", "-j", "2", "-W", "--keep-going", str(SOURCES), str(OUT)]) or bool(problems)
+    for folder in (PAGES, OUT): shutil.rmtree(folder, ignore_errors=True)
+    failed = build_main(["-b", "html", "-c", "docs", "-d", str(DOCTREES), "-q", "-E", "-j", "2", "-W", "--keep-going", str(SOURCES), str(PAGES)]) or bool(problems)
+    if PAGES.exists(): PAGES.rename(OUT)  # MyST-NB leaves a folder beside what it builds: under build/ nobody meets it
     print(*problems, sep="\n", end="\n" if problems else "", file=sys.stderr)
     said(f"{sum(1 for _ in OUT.rglob('*.html'))} pages in {OUT.relative_to(ROOT)}/" if not failed else "the site has the errors above")
     return int(bool(failed))
