@@ -162,9 +162,12 @@ def paint(inverter, features, n, seed, steps, scale, refine, scheduler, hooks, s
     return (guess / 2 + 0.5).clamp(0, 1)
 
 # %% ../nbs/03b_sampling.ipynb #cell015
-def refine_rate(sigma: float) -> float:
+def refine_rate(
+    sigma: float,  # noise level
+    share: float = 0.1,  # of it; chosen for the bundled models in pixels
+) -> float:
     "Root-mean-square size of a refinement's stride at a noise level, in units of pictures in [-1, 1]."
-    return min(0.2, max(0.005, 0.1 * sigma))
+    return min(0.2, max(share / 20, share * sigma))
 
 
 @lru_cache(8)
@@ -277,7 +280,7 @@ def paint_latents(inverter, features, n, seed, steps, scale, refine, scheduler, 
         out = predict(plan.scale_model_input(x, t), times[i])
         if late or hooks.callback is not None: clean = as_clean(out, x, kept, kind)
         if late:
-            rate = refine_rate(((1 - kept) / kept).sqrt().item())
+            rate = refine_rate(((1 - kept) / kept).sqrt().item(), 0.4)
             clean = by_rows(lambda k: refined_latents(net, inverter.quick, clean[k], wanted[k], rate), len(x), chunk, spread, x.device)
             out = as_predicted(clean, x, kept, kind)
         x = latent_step(plan, out, t, x, generators)
