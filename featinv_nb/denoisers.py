@@ -9,10 +9,11 @@ __all__ = ['Whitening', 'fit_whitening', 'block', 'zero', 'Lift', 'Condition', '
 # %% ../nbs/03_denoisers.ipynb #cell002
 from dataclasses import dataclass
 
+import diffusers  # its networks load when they are first named: that takes seconds, and only latent inverters need them
 import torch
 import torch.nn.functional as F
 from torch import nn
-from diffusers import ConfigMixin, ControlNetModel, ModelMixin, UNet2DConditionModel
+from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
 from diffusers.models.embeddings import GaussianFourierProjection, TimestepEmbedding
 from diffusers.models.resnet import ResnetBlock2D
@@ -266,7 +267,7 @@ class FeatureControlNet(ModelMixin, ConfigMixin):
         unet: dict | None = None,  # arguments of `ControlNetModel`, see `from_unet`; its own defaults
     ):
         super().__init__()
-        self.net = ControlNetModel(**(unet or {}))
+        self.net = diffusers.ControlNetModel(**(unet or {}))
         self.net.controlnet_cond_embedding = nn.Identity()  # the feature embedding comes from outside, once a call
         self.embedding = MapEmbedding(channels, hidden, self.net.config.block_out_channels[0])
 
@@ -277,12 +278,12 @@ class FeatureControlNet(ModelMixin, ConfigMixin):
 
     @classmethod
     def from_unet(cls,
-        unet: UNet2DConditionModel,  # the prior's; its encoder and middle are copied
+        unet: "diffusers.UNet2DConditionModel",  # the prior's; its encoder and middle are copied
         channels: int,  # C of the features
         hidden: int = 512, pooled: bool = False,  # as above
     ) -> "FeatureControlNet":
         "An untrained control of this U-Net: its residuals are zero."
-        with torch.device("meta"): shape = ControlNetModel.from_unet(unet, load_weights_from_unet=False).config
+        with torch.device("meta"): shape = diffusers.ControlNetModel.from_unet(unet, load_weights_from_unet=False).config
         shape = {k: v for k, v in shape.items() if not k.startswith("_")}
         control = cls(channels=channels, hidden=hidden, pooled=pooled, unet=shape)  # by name: diffusers forgets others
         for part in ("conv_in", "time_embedding", "down_blocks", "mid_block"):

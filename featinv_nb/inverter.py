@@ -17,9 +17,9 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import diffusers  # its networks load when they are first named: that takes seconds, and only latent inverters need them
 import huggingface_hub
 import torch
-from diffusers import UNet2DConditionModel
 from diffusers.utils import logging
 
 from .images import data_path
@@ -277,7 +277,7 @@ def _load_latent(facts: dict, folder: Path, prior, dtype) -> LatentDenoiser:
                             f"({mine}): give that prior")
     control = FeatureControlNet.from_pretrained(folder / "control", torch_dtype=dtype)
     if facts["train_prior"]:  # a prior of its own, since the one given may serve others
-        unet = aligned(UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=dtype))
+        unet = aligned(diffusers.UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=dtype))
         prior = Prior(unet, prior.vae, prior.scheduler_config, prior.text, prior.source, prior.size)
     return LatentDenoiser(prior, control, facts["train_prior"])
 

@@ -15,10 +15,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 
+import diffusers  # its networks load when they are first named: that takes seconds, and only latent inverters need them
 import huggingface_hub
 import torch
 import torch.nn.functional as F
-from diffusers import AutoencoderKL, PNDMScheduler, UNet2DConditionModel
 from safetensors import safe_open
 from torch import nn
 
@@ -50,8 +50,8 @@ def check_parts(unet, vae, text, name: str) -> None:
 class Prior(nn.Module):
     "The frozen parts of a latent diffusion model, and where they come from."
     def __init__(self,
-        unet: UNet2DConditionModel,
-        vae: AutoencoderKL,
+        unet: "diffusers.UNet2DConditionModel",
+        vae: "diffusers.AutoencoderKL",
         scheduler_config: dict,  # of its diffusers scheduler: the noise schedule and what the U-Net predicts
         text: torch.Tensor,  # embeddings of the fixed prompt and of the empty one, (2, L, D)
         source: dict,  # name, revision, prompt, size, fingerprint
@@ -127,16 +127,16 @@ def tiny_prior(
     n, width = len(widths), (32,) * 4
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        unet = UNet2DConditionModel(sample_size=size // 8, block_out_channels=widths, layers_per_block=1, cross_attention_dim=dim, attention_head_dim=4,
+        unet = diffusers.UNet2DConditionModel(sample_size=size // 8, block_out_channels=widths, layers_per_block=1, cross_attention_dim=dim, attention_head_dim=4,
                                     down_block_types=("CrossAttnDownBlock2D",) * (n - 1) + ("DownBlock2D",),
                                     up_block_types=("UpBlock2D",) + ("CrossAttnUpBlock2D",) * (n - 1))
-        vae = AutoencoderKL(block_out_channels=width, down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4,
+        vae = diffusers.AutoencoderKL(block_out_channels=width, down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4,
                             latent_channels=4, layers_per_block=1, sample_size=size)
         text = _tiny_text(tokenizer := _tiny_tokenizer(), dim)
         fog = F.interpolate(torch.rand(8, 3, 4, 4), (size, size), mode="bilinear") * 2 - 1
         with torch.no_grad(): spread = vae.encode(fog).latent_dist.sample().std().item()
     vae.register_to_config(scaling_factor=round(1 / spread, 4))  # latents of about unit variance
-    scheduler = PNDMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", skip_prk_steps=True, steps_offset=1,
+    scheduler = diffusers.PNDMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", skip_prk_steps=True, steps_offset=1,
                               prediction_type=prediction_type)
     StableDiffusionPipeline(vae, text.eval(), tokenizer, unet, scheduler, None, None, requires_safety_checker=False).save_pretrained(folder)
     return Path(folder)
@@ -219,7 +219,7 @@ def _check_folder(folder: Path, name) -> None:
     if missing:
         raise PriorError(f"{name} has no {missing[0]} (looked in {folder}): expected a folder in diffusers format with "
                          f"{', '.join(_PARTS)}, as pipeline.save_pretrained or `hf download` write it")
-    for part, cls in (("unet", UNet2DConditionModel), ("vae", AutoencoderKL)):
+    for part, cls in (("unet", diffusers.UNet2DConditionModel), ("vae", diffusers.AutoencoderKL)):
         kind = json.loads((folder / part / "config.json").read_text()).get("_class_name", cls.__name__)
         if kind != cls.__name__: raise PriorError(f"{name} has a {part} of class {kind}: expected {cls.__name__}")
 
@@ -239,7 +239,7 @@ def load_prior(
         config = json.loads((folder / "scheduler" / "scheduler_config.json").read_text())
         text = encoded(folder, prompt)
         unet, vae = (cls.from_pretrained(folder, subfolder=part, torch_dtype=torch.float32)
-                     for part, cls in (("unet", UNet2DConditionModel), ("vae", AutoencoderKL)))
+                     for part, cls in (("unet", diffusers.UNet2DConditionModel), ("vae", diffusers.AutoencoderKL)))
         prior = Prior(aligned(unet), aligned(vae), config, text, source | dict(prompt=prompt), size)
     return prior.to(device, dtype)
 
