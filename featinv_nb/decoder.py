@@ -25,7 +25,8 @@ from .backbones import Backbone
 from .metrics import at_size
 from .denoisers import FeatureEmbedding, PixelDenoiser, fit_whitening
 from .inverter import Inverter, InverterError, choose
-from .training import CropDataset, CropPool, TrainConfig, Trainer, commit, data_hash, load_photos, machine, take_over
+from .crops import CropDataset, CropPool
+from .training import TrainConfig, Trainer, commit, data_hash, load_photos, machine, take_over
 
 # %% ../nbs/06_decoder.ipynb #cell005
 class Decoder(ModelMixin, ConfigMixin):
