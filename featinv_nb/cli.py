@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-from .arguments import (Interrupted, UsageError, check_results, import_libraries, interrupt, nearest, number, on_signals, output_folder, read_arguments, replacing, say,
+from .arguments import (PICTURES, Interrupted, UsageError, check_results, import_libraries, interrupt, nearest, number, on_signals, output_folder, read_arguments, replacing, say,
                                   COLUMNS, RESULTS)
 from .batches import (AT_ONCE, MOST, Photos, aligned, bundled_models, check_device, choose_models, find_photos, invert_photos, load_model, quiet, sheet, summary,
                                 verdict)
@@ -64,13 +64,14 @@ def invert(args) -> int:  # exit code
 # %% ../nbs/11_cli.ipynb #cell008
 def prepare(args):  # models by name, and photos
     "Everything that can be refused is refused here, before the first picture is painted."
+    import_libraries(PICTURES)
+    photos = Photos(args.photos)  # a wrong name is told before the rest is imported
     import_libraries()
     import torch
     check_device(args.device)
     if args.threads: torch.set_num_threads(args.threads)
     lookup = args.layer or not args.model or "all" in args.model
     names = choose_models(args.model, args.layer, bundled_models() if lookup else {})
-    photos = Photos(args.photos)
     return {name: load_model(name, args.layer, args.device) for name in names}, photos
 
 
@@ -106,7 +107,7 @@ def finish(table, models: list[str], photos: Photos, wrote: str, began: float) -
 # %% ../nbs/11_cli.ipynb #cell010
 EVALUATED = ("evaluation.csv", "summary.csv", "figure.png", "pictures.png", "report.html")
 EVALUATE = [
-    (("photos",), dict(nargs="*", metavar="PHOTO", help="image files and folders; none: foolbox's 20 photos if installed, else the bundled samples")),
+    (("photos",), dict(nargs="*", metavar="PHOTO", help="image files and folders; none: foolbox's 20 photos if installed, with --all the bundled samples too")),
     (("--model",), dict(action="append", help="bundled name or folder; may be given several times, for one layer (lite)")),
     (("--layer",), dict(help="the layer to invert: chooses the bundled model for it")),
     (("--rival",), dict(action="append", default=[], help="a classic method beside it; may be given several times")),
@@ -146,12 +147,12 @@ def methods_to_compare(args) -> tuple[dict, dict]:  # methods and the settings o
     return methods, settings
 
 # %% ../nbs/11_cli.ipynb #cell011
-def photos_to_compare(asked: list) -> tuple[list, dict]:  # photos, and errors by path
-    "The photos: those asked for, of which one can be read, or the held-out ones, or the samples."
+def photos_to_compare(asked: list, everything: bool) -> tuple[list, dict]:  # photos, and errors by path
+    "The photos: those asked for, of which one can be read, or the held-out ones, with all methods the samples too; the samples alone without foolbox."
     from featinv_nb.evaluation import EvaluationError, held_out
     from featinv_nb.images import samples
     if asked: return find_photos(asked)
-    try: return held_out(), {}
+    try: return held_out() + (samples() if everything else []), {}
     except EvaluationError as e:
         say(f"{e}; evaluating on the bundled samples")
         return samples(), {}
@@ -164,6 +165,8 @@ def evaluate_methods(args) -> int:  # exit code
         there = [out / name for name in EVALUATED if os.path.lexists(out / name)]
         if there and not (out / "settings.json").exists():
             raise UsageError(f"{there[0]} is there already and isn't from an earlier run: move it away, or give another folder with --out")
+        import_libraries(PICTURES)
+        if args.photos: find_photos(args.photos)  # a wrong name is told before the rest is imported
         import_libraries()
         import torch
         from featinv_nb.evaluation import merge
@@ -184,7 +187,7 @@ def compare_photos(out: Path, args, rank: int, world: int):  # Evaluation
     import warnings
     from featinv_nb.evaluation import compare
     from featinv_nb.images import printable
-    photos, skipped = photos_to_compare(args.photos)
+    photos, skipped = photos_to_compare(args.photos, args.all)
     methods, settings = methods_to_compare(args)
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always", UserWarning)
