@@ -30,7 +30,6 @@ from tqdm.auto import tqdm
 from .images import load, samples
 from .backbones import Backbone
 from .fusion import fused
-from .metrics import judge_for
 from .priors import load_prior
 from .inverter import Inverter, fidelity
 from .training import commit, machine
@@ -351,7 +350,7 @@ def finish(trainer, out: Path) -> None:
     trainer._mode(False)
     if trainer.ema: trainer.ema.copy_to(trainer.parameters)
     x = load(samples(), size=inverter.backbone.size).to(inverter.device)
-    with torch.no_grad(): table = inverter(inverter.backbone.features(x), samples=1, seed=0, photos=x).report(judge=judge_for(inverter.backbone).to(inverter.device))
+    with torch.no_grad(): table = inverter(inverter.backbone.features(x), samples=1, seed=0, photos=x).report()
     figures = {k: float(table[k].astype(float).mean()) for k in ("cosine", "floor", "ceiling", "match", "judge_match")} | dict(fidelity=float(fidelity(table).mean()), photos=len(x))
     inverter.card = dict(name=r.name, recipe=asdict(r), steps=trainer.step, images=trainer.step * r.batch, hours=round(trainer.elapsed / 3600, 2), skipped=len(trainer.skipped),
                          pictures=trainer.length, commit=commit(), machine=f"{trainer.accelerator.num_processes} process(es), {machine(inverter.device)}", torch=torch.__version__, figures=figures)

@@ -22,7 +22,7 @@ from tqdm.auto import tqdm
 
 from .images import ImageError, image_files, load, to_pil
 from .backbones import Backbone
-from .metrics import at_size, cosine, floor, judge_for
+from .metrics import at_size, cosine, floor, shared_judge
 from .inverter import Cancelled, Inverter, check, choose, others
 from .corruptions import CORRUPTIONS, ProbeError, check_corruption, check_images, corrupt, picture_seed
 from .perturbations import ATTACKS, Attacked, attack, check_labels, difference, sizes
@@ -231,7 +231,7 @@ def probe(
     plans = [p for p in map(perturbation, perturbations) if p.name != "none"]
     sources = _sources(images, backbone)
     labels = _check_probe(inverter, images, plans, samples, seed, settings, labels, len(sources))
-    judge = (judge or judge_for(backbone)).to(inverter.device)
+    judge = judge.to(inverter.device) if judge else shared_judge(backbone)
     if getattr(judge.model, "num_classes", 0) != backbone.model.num_classes:
         raise ProbeError(f"the judge {judge.name} knows other classes than {backbone.name}: give judge=, a backbone with the same classes")
     pooled = {c: _mean_map(_look(judge, x.to(inverter.device))[0]) for c, x in (examples or {}).items()}

@@ -24,7 +24,7 @@ from PIL import Image
 
 from .images import grid
 from .backbones import Backbone
-from .metrics import interval, judge_for
+from .metrics import interval, shared_judge
 from .inverter import Inversion, Inverter, choose
 from .composition import soft_mask
 from .concepts import Concept, ConceptError, Concepts, activations, checked, fits, part, rows, steer
@@ -147,7 +147,7 @@ def viz(
     ways = random_directions(c, directions, seed)
     random = [[same_sized(c, a, w * np.sign(s)) for w in ways] for s, a in zip(strengths, asked)]  # the other way, new evidence
     randoms = paint_random(inverter, random, samples, seed, settings)
-    judge = (judge or judge_for(inverter.backbone)).to(inverter.device)
+    judge = judge.to(inverter.device) if judge else shared_judge(inverter.backbone)
     groups = [("none", 0.0, j, c, plain.images[:, j], plain.achieved[:, j]) for j in range(samples)]
     for s, r, maps, painted in zip(strengths, steered, random, randoms):
         groups += [("steered", s, j, r.features, r.images[:, j], r.achieved[:, j]) for j in range(samples)]
