@@ -147,8 +147,11 @@ def methods_to_compare(args) -> tuple[dict, dict]:  # methods and the settings o
     return methods, settings
 
 # %% ../nbs/11_cli.ipynb #cell011
-def photos_to_compare(asked: list, everything: bool) -> tuple[list, dict]:  # photos, and errors by path
-    "The photos: those asked for, of which one can be read, or the held-out ones, with all methods the samples too; the samples alone without foolbox."
+def photos_to_compare(
+    asked: list,  # files and folders
+    everything: bool,  # where none are asked for, the bundled samples beside the held-out photos
+) -> tuple[list, dict]:  # photos, and errors by path
+    "The photos: those asked for, of which one can be read, or the held-out ones; without foolbox the samples."
     from featinv_nb.evaluation import EvaluationError, held_out
     from featinv_nb.images import samples
     if asked: return find_photos(asked)
