@@ -12,7 +12,7 @@ from dataclasses import replace
 import torch
 import torch.nn.functional as F
 
-from .metrics import cosine
+from .metrics import at_size, cosine
 
 # %% ../nbs/04c_losses.ipynb #cell012
 class _Deepest(Exception):
@@ -49,7 +49,7 @@ def perceptual(given, target):
 def painting_targets(backbone, size: int, layers: list[str]):
     "What training to paint needs of crops: the picture at the painting size, its features, its inner features."
     def compute(x):
-        small = F.interpolate(x, (size, size), mode="bicubic", antialias=True).clamp(0, 1)
+        small = at_size(x, size)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=x.is_cuda):
             return small.mul(255).round().byte(), backbone.features(x).half(), *[t.half() for t in inner(backbone, small, layers)]
     return compute
