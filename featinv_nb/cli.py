@@ -107,7 +107,7 @@ def finish(table, models: list[str], photos: Photos, wrote: str, began: float) -
 # %% ../nbs/11_cli.ipynb #cell010
 EVALUATED = ("evaluation.csv", "summary.csv", "figure.png", "pictures.png", "report.html")
 EVALUATE = [
-    (("photos",), dict(nargs="*", metavar="PHOTO", help="image files and folders; none: foolbox's 20 photos if installed, with --all the bundled samples too")),
+    (("photos",), dict(nargs="*", metavar="PHOTO", help="image files and folders; none: foolbox's 20 photos, with --all the bundled samples too; the samples if foolbox isn't installed")),
     (("--model",), dict(action="append", help="bundled name or folder; may be given several times, for one layer (lite)")),
     (("--layer",), dict(help="the layer to invert: chooses the bundled model for it")),
     (("--rival",), dict(action="append", default=[], help="a classic method beside it; may be given several times")),
@@ -148,17 +148,15 @@ def methods_to_compare(args) -> tuple[dict, dict]:  # methods and the settings o
 
 # %% ../nbs/11_cli.ipynb #cell011
 def photos_to_compare(
-    asked: list,  # files and folders
-    everything: bool,  # where none are asked for, the bundled samples beside the held-out photos
-) -> tuple[list, dict]:  # photos, and errors by path
-    "The photos: those asked for, of which one can be read, or the held-out ones; without foolbox the samples."
+    everything: bool,  # the bundled samples beside the held-out photos
+) -> list:
+    "The photos where none are asked for: the held-out ones; without foolbox the samples."
     from featinv_nb.evaluation import EvaluationError, held_out
     from featinv_nb.images import samples
-    if asked: return find_photos(asked)
-    try: return held_out() + (samples() if everything else []), {}
+    try: return held_out() + (samples() if everything else [])
     except EvaluationError as e:
         say(f"{e}; evaluating on the bundled samples")
-        return samples(), {}
+        return samples()
 
 
 def evaluate_methods(args) -> int:  # exit code
@@ -169,14 +167,14 @@ def evaluate_methods(args) -> int:  # exit code
         if there and not (out / "settings.json").exists():
             raise UsageError(f"{there[0]} is there already and isn't from an earlier run: move it away, or give another folder with --out")
         import_libraries(PICTURES)
-        if args.photos: find_photos(args.photos)  # a wrong name is told before the rest is imported
+        asked = find_photos(args.photos) if args.photos else None  # a wrong name is told before the rest is imported
         import_libraries()
         import torch
         from featinv_nb.evaluation import merge
         check_device(args.device)
         if args.threads: torch.set_num_threads(args.threads)
         rank, world, everyone = processes(args)
-        result = compare_photos(out, args, rank, world)
+        result = compare_photos(out, args, asked, rank, world)
         if world > 1:
             everyone()
             if rank: return 0
@@ -185,12 +183,16 @@ def evaluate_methods(args) -> int:  # exit code
     return tell(result, out, began)
 
 
-def compare_photos(out: Path, args, rank: int, world: int):  # Evaluation
+def compare_photos(
+    out: Path, args,
+    asked: tuple | None,  # photos asked for, and errors by path
+    rank: int, world: int,
+):  # Evaluation
     "Run the comparison; its warnings become lines."
     import warnings
     from featinv_nb.evaluation import compare
     from featinv_nb.images import printable
-    photos, skipped = photos_to_compare(args.photos, args.all)
+    photos, skipped = asked or (photos_to_compare(args.all), {})
     methods, settings = methods_to_compare(args)
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always", UserWarning)
